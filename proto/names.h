@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Names of the numbers in dune_abi.h, as Varlink and people see them, in one place for the service and
- * its clients. Every function returns static text, or NULL for a number without a name.
+ * Names of the numbers in dune_abi.h, as Varlink and people see them, in one place for the service
+ * and its clients. Every function returns static text, or NULL for a number without a name.
  */
 #ifndef DUNE_PROTO_NAMES_H
 #define DUNE_PROTO_NAMES_H
@@ -11,7 +11,7 @@
 
 #include "proto/dune_abi.h"
 
-const char *dune_exit_name(unsigned int reason);	/* basic exit reasons, Intel SDM appendix C */
+const char *dune_exit_name(unsigned int reason);	/* basic, Intel SDM appendix C */
 const char *dune_counter_name(unsigned int counter);	/* DUNE_COUNT_* */
 const char *dune_limit_name(unsigned int limit);	/* DUNE_LIMIT_* */
 const char *dune_state_name(unsigned int state);	/* DUNE_STATE_* */
@@ -26,7 +26,7 @@ const char *dune_cause_text(const char *cause_name);
 bool dune_counter_is_gauge(unsigned int counter);
 
 /* The name, else prefix_number ("reason_77"), in the caller's buffer, which is returned. */
-#define DUNE_NAME_BUFFER 32
+#define DUNE_NAME_BUFFER 48
 const char *dune_name_or_number(const char *name, const char *prefix, unsigned int number,
 				char buffer[DUNE_NAME_BUFFER]);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Varlink's wire format without I/O, for both sides: bytes to messages, messages to calls and replies,
- * and back. Everything that arrives passes the JSON gate first. Must never read or write a descriptor.
+ * Varlink's wire format without I/O, for both sides: bytes to messages, messages to calls and
+ * replies, and back. Everything that arrives passes the JSON gate first. Must never read or write a
+ * descriptor.
  */
 #ifndef DUNE_PROTO_VARLINK_H
 #define DUNE_PROTO_VARLINK_H
@@ -14,13 +15,13 @@ struct json_object;
 
 #define VARLINK_MAX_CALL	(64 * 1024)		/* bytes of a call, the NUL included */
 #define VARLINK_MAX_REPLY	(16 * 1024 * 1024)	/* bytes of a reply, the NUL included */
-#define VARLINK_MAX_METHOD	256			/* bytes of a method's or error's full name */
+#define VARLINK_MAX_METHOD	256			/* bytes of a method's full name */
 
 #define VARLINK_MORE		(1u << 0)
 #define VARLINK_ONEWAY		(1u << 1)
 #define VARLINK_UPGRADE		(1u << 2)
 
-/* Reassembles messages from a byte stream. Zero-initialize, set max_bytes, end with varlink_input_done(). */
+/* Reassembles messages. Zero-initialize, set max_bytes, end with varlink_input_done(). */
 struct varlink_input {
 	size_t max_bytes;	/* of one message, the NUL included */
 	char *data;
@@ -36,8 +37,9 @@ void varlink_input_done(struct varlink_input *input);
 int varlink_input_feed(struct varlink_input *input, const void *bytes, size_t size_bytes);
 
 /*
- * Takes the next complete message: 1 with the message (NUL-terminated, without the NUL in its size, valid
- * until the next feed), 0 when there is none yet, -EMSGSIZE when it is or will be longer than max_bytes.
+ * Takes the next complete message: 1 with the message (NUL-terminated, without the NUL in its size,
+ * valid until the next feed), 0 when there is none yet, -EMSGSIZE when it is or will be longer than
+ * max_bytes.
  */
 int varlink_input_take(struct varlink_input *input, const char **ret_message, size_t *ret_size);
 
@@ -73,9 +75,9 @@ int varlink_reply_decode(const char *message, size_t size_bytes, struct varlink_
 void varlink_reply_done(struct varlink_reply *reply);
 
 /*
- * Encoders: one message with its NUL in malloc'ed memory. Parameters may be NULL and stay the caller's.
- * -ENOMEM, -EMSGSIZE above VARLINK_MAX_CALL or VARLINK_MAX_REPLY, -EINVAL for several flags or an error
- * that continues.
+ * Encoders: one message with its NUL in malloc'ed memory. Parameters may be NULL and stay the
+ * caller's. -ENOMEM, -EMSGSIZE above VARLINK_MAX_CALL or VARLINK_MAX_REPLY, -EINVAL for several
+ * flags or an error that continues.
  */
 int varlink_call_encode(const char *method, struct json_object *parameters, unsigned int flags,
 			char **ret_bytes, size_t *ret_size);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Every method that the service has, one row each: interface, name, who may call it, the handler's
+ * suffix. A method without a row does not exist. tests/abi compares the rows with the .varlink files.
+ */
+#ifndef DUNE_PROTO_METHODS_H
+#define DUNE_PROTO_METHODS_H
+
+#define DUNE_INTERFACE		"io.dune.Manager"
+#define DUNE_ERROR(name)	DUNE_INTERFACE "." name
+#define DUNE_SOCKET		"/run/dune/io.dune.Manager"
+#define DUNE_SOCKET_FD_NAME	"varlink"	/* of systemd's socket unit */
+
+#define VARLINK_SERVICE		"org.varlink.service"
+#define VARLINK_ERROR(name)	VARLINK_SERVICE "." name
+
+#define DUNE_MIN_INTERVAL_MS	100
+#define DUNE_MAX_INTERVAL_MS	3600000
+#define DUNE_DEFAULT_INTERVAL_MS 1000
+
+/* What a caller must be. */
+enum dune_access {
+	ACCESS_ANYONE,		/* nothing */
+	ACCESS_IDENTIFIED,	/* a uid that means one user */
+	ACCESS_OWNER,		/* the owner of the context, or root; lists show only such contexts */
+};
+
+#define DUNE_METHODS(X)								\
+	X(DUNE_INTERFACE, "Create", ACCESS_IDENTIFIED, create)			\
+	X(DUNE_INTERFACE, "List", ACCESS_OWNER, list)				\
+	X(DUNE_INTERFACE, "Inspect", ACCESS_OWNER, inspect)			\
+	X(DUNE_INTERFACE, "Stats", ACCESS_OWNER, stats)				\
+	X(DUNE_INTERFACE, "Kill", ACCESS_OWNER, kill)				\
+	X(DUNE_INTERFACE, "Info", ACCESS_ANYONE, info)				\
+	X(VARLINK_SERVICE, "GetInfo", ACCESS_ANYONE, get_info)			\
+	X(VARLINK_SERVICE, "GetInterfaceDescription", ACCESS_ANYONE, get_description)
+
+#endif
