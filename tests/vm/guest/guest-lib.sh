@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=dash
+# For the case scripts, which start with `. /lib/guest-lib.sh`. A case has passed when it called
+# `pass` and nothing called `fail` before or after; every helper that checks something fails the case
+# by name and ends it. Sleeping costs nothing: virtual time races when the machine is idle.
+
+result=/dev/ttyS1
+
+# fail REASON: ends the case as failed.
+fail() {
+	dmesg | tail -n 25
+	echo "CASE FAILED: $*"
+	echo "fail $*" >$result
+	exit 1
+}
+
+# skip REASON: ends the case as skipped.
+skip() {
+	echo "skip $*" >$result
+	exit 0
+}
+
+# pass: the explicit success marker; the last thing a case does.
+pass() {
+	echo "pass" >$result
+	exit 0
+}
+
+# note TEXT: a line in the case's log.
+note() {
+	echo "-- $*"
+}
+
+# expect COMMAND...: it has to succeed.
+expect() {
+	"$@" || fail "\`$*' ended with status $?"
+}
+
+# expect_status STATUS COMMAND...: it has to end with exactly this status.
+expect_status() {
+	want=$1
+	shift
+	"$@"
+	got=$?
+	[ "$got" -eq "$want" ] || fail "\`$*' ended with status $got, not $want"
+}
+
+# expect_equal WHAT GOT WANTED
+expect_equal() {
+	[ "$2" = "$3" ] || fail "$1 is '$2', not '$3'"
+}
+
+# expect_match WHAT TEXT PATTERN: a line of TEXT has to match the extended regular expression.
+expect_match() {
+	echo "$2" | grep -Eq -- "$3" || fail "$1 does not match '$3': $2"
+}
+
+# wait_for SECONDS WHAT COMMAND...: polls until the command succeeds, in virtual time.
+wait_for() {
+	tries=$(($1 * 50))
+	what=$2
+	shift 2
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || fail "timed out: $what"
+		usleep 20000
+	done
+}
+
+# as_user USER COMMAND...: with the user's uid, gid and home, and nothing else.
+as_user() {
+	user=$1
+	shift
+	HOME=$(grep "^$user:" /etc/passwd | cut -d: -f6) USER=$user \
+		/usr/bin/setpriv --reuid="$user" --regid="$user" --clear-groups --inh-caps=-all "$@"
+}
+
+# load_kvm: Debian's own KVM modules.
+load_kvm() {
+	expect insmod /modules/irqbypass.ko
+	expect insmod /modules/kvm.ko
+	expect insmod /modules/kvm-intel.ko
+	wait_for 1 "/dev/kvm" test -c /dev/kvm
+}
+
+# load_dune [PARAMETER=VALUE...]: our module, with the device as udev's rule would leave it.
+load_dune() {
+	expect insmod /modules/dune.ko "$@"
+	wait_for 1 "/dev/dune" test -c /dev/dune
+	expect chown duned:duned /dev/dune
+	expect chmod 600 /dev/dune
+}
+
+# start_duned [ARGUMENT...]: the service under its own user, with the folders as systemd would make
+# them. Sets duned_pid.
+start_duned() {
+	mkdir -p /run/dune /run/duned
+	chown duned:duned /run/dune /run/duned
+	as_user duned /usr/bin/duned "$@" >>/tmp/duned.log 2>&1 &
+	duned_pid=$!
+	wait_for 5 "duned's socket ($(tail -n 1 /tmp/duned.log))" test -S /run/dune/io.dune.Manager
+}
+
+# stop_duned [SIGNAL]
+stop_duned() {
+	kill "-${1:-TERM}" "$duned_pid"
+	wait "$duned_pid"
+}

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""One booted machine: writes Bochs's configuration, starts it, feeds and watches it, ends it. Knows
+nothing about cases. Only ever ends the process it started itself."""
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+from . import ram
+from .paths import OUT
+
+# Emulated instructions per virtual second. Low values make a boot cheap (delays are short); much
+# lower ones let the kernel's own time-outs fire.
+IPS = 20_000_000
+
+# What only costs time in a machine that lives for seconds: self-tests, tracing and BPF tables,
+# certificates.
+INITCALL_BLACKLIST = (
+    "ftrace_check_for_weak_functions", "trace_eval_init", "btf_vmlinux_init", "btf_module_init",
+    "bpf_rstat_kfunc_init", "bpf_key_sig_kfuncs_init", "kfunc_init", "bpf_prog_test_run_init",
+    "bpf_tcp_ca_kfunc_init", "cubictcp_register", "load_system_certificate_list", "load_uefi_certs")
+
+# loglevel=5 shows warnings and worse on the console: the verdict reads them. An oops is a panic, so
+# that it ends the case at once.
+CMDLINE = (
+    "console=ttyS0,115200", "loglevel=5", "tsc=reliable", f"tsc_early_khz={IPS // 1000}",
+    "cryptomgr.notests", "mitigations=off", "oops=panic",
+    "sysrq_always_enabled", "initcall_blacklist=" + ",".join(INITCALL_BLACKLIST))
+
+CONFIG = """\
+display_library: term
+memory: guest={memory}, host={memory}
+romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
+vgaromimage: file={rom}
+optramimage1: file={folder}/ram.img, address={image_addr:#x}
+cpu: model={model}, count={smp}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1, \
+msrs="/dev/null"
+clock: sync={sync}, time0=1700000000
+com1: enabled=1, {com1}
+com2: enabled=1, mode=file, dev={folder}/result
+log: {folder}/bochs.log
+panic: action=fatal
+error: action=report
+info: action=ignore
+debug: action=ignore
+speaker: enabled=0
+"""
+
+# Name in the table -> (Bochs's name, CPU features that Linux must not see). The random instructions go
+# because nothing else is left that makes two boots differ; skylake_x misreports the size of a compacted
+# XSAVE area, over which Linux warns and gives up AVX.
+MODELS = {
+    "haswell_4770": ("corei7_haswell_4770", "rdrand,rdseed"),
+    "broadwell_ult": ("broadwell_ult", "rdrand,rdseed"),
+    "skylake_x": ("corei7_skylake_x", "rdrand,rdseed,xsaves,xsavec"),
+}
+
+
+class Machine:
+    """Use as a context manager; afterwards the emulator is gone and its folder removed."""
+
+    def __init__(self, kernel, initrd, cmdline="", smp=1, cpu="skylake_x", memory=256,
+                 terminal_port=None):
+        OUT.mkdir(parents=True, exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(prefix="machine.", dir=OUT))
+        self.serial = self.folder / "serial.log"
+        self.result = self.folder / "result"
+        self.bochs_log = self.folder / "bochs.log"
+        self.process = None
+        self._master = None
+        model, hidden = MODELS[cpu]
+        words = CMDLINE + (f"clearcpuid={hidden}", cmdline)
+        ram.write_image(self.folder / "ram.img", kernel, initrd, " ".join(words).strip(), memory)
+        com1 = (f"mode=socket-client, dev=127.0.0.1:{terminal_port}" if terminal_port else
+                f"mode=file, dev={self.serial}")
+        config = CONFIG.format(folder=self.folder, rom=ram.rom(), image_addr=ram.IMAGE_ADDR,
+                               memory=memory, model=model, smp=smp, ips=IPS, com1=com1,
+                               sync="slowdown" if terminal_port else "none")
+        (self.folder / "bochsrc").write_text(config)
+        # Debian's Bochs has its debugger built in: tell it to continue, and to quit when it is back.
+        (self.folder / "debugger").write_text("c\nq\n")
+
+    def __enter__(self):
+        # The "term" display wants a terminal of its own; what it draws is thrown away.
+        self._master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "bochs-bin", "-q", "-f", self.folder / "bochsrc", "-rc", self.folder / "debugger"],
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True, cwd=self.folder,
+            env={**os.environ, "TERM": "vt100"})
+        os.close(slave)
+        threading.Thread(target=self._drain, daemon=True).start()
+        return self
+
+    def _drain(self):
+        try:
+            while os.read(self._master, 65536):
+                pass
+        except OSError:
+            pass        # EIO: the emulator is gone
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGKILL)   # Bochs ignores anything gentler
+        self.process.wait()
+        os.close(self._master)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def running(self):
+        return self.process.poll() is None
+
+    def read(self, path):
+        try:
+            return path.read_bytes().decode(errors="replace").replace("\r\n", "\n")
+        except FileNotFoundError:
+            return ""
