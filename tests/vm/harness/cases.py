@@ -23,6 +23,7 @@ class Case:
     uses: tuple = ()            # paths in the machine; without them a case fails
     run: str = ""               # command in the machine; default: the script cases/NAME.sh
     cmdline: str = ""           # more kernel arguments
+    tracefs: bool = False       # whether the kernel has its tracer's files (costs 1 s)
     expect: str = "pass"        # "fail: TEXT": passes if the harness reports a failure with TEXT
 
 
@@ -43,6 +44,12 @@ def _one_of(*names):
     return parse
 
 
+def _command(text):
+    if '"' in text:
+        raise ValueError("no double quotes: the kernel's command line has no way to say them")
+    return text
+
+
 def _expect(text):
     if text != "pass" and not (text.startswith("fail:") and text[5:].strip()):
         raise ValueError("want `pass` or `fail: TEXT`")
@@ -56,8 +63,9 @@ KEYS = {
     "memory": _number(128, MAX_MEMORY_MB),
     "needs": lambda text: tuple(text.split()),
     "uses": lambda text: tuple(text.split()),
-    "run": str,
+    "run": _command,
     "cmdline": str,
+    "tracefs": lambda text: _one_of("yes", "no")(text) == "yes",
     "expect": _expect,
 }
 

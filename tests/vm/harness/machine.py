@@ -17,12 +17,14 @@ from .paths import OUT
 # lower ones let the kernel's own time-outs fire.
 IPS = 20_000_000
 
-# What only costs time in a machine that lives for seconds: self-tests, tracing and BPF tables,
-# certificates.
+# What only costs time in a machine that lives for seconds: self-tests, BPF tables, certificates, files
+# about slabs, and the files of the tracer but for the cases that read them.
+TRACEFS_INITCALL = "tracer_init_tracefs"
 INITCALL_BLACKLIST = (
     "ftrace_check_for_weak_functions", "trace_eval_init", "btf_vmlinux_init", "btf_module_init",
     "bpf_rstat_kfunc_init", "bpf_key_sig_kfuncs_init", "kfunc_init", "bpf_prog_test_run_init",
-    "bpf_tcp_ca_kfunc_init", "cubictcp_register", "load_system_certificate_list", "load_uefi_certs")
+    "bpf_tcp_ca_kfunc_init", "cubictcp_register", "load_system_certificate_list", "load_uefi_certs",
+    "crypto_kdf108_init", "slab_sysfs_init")
 
 # loglevel=5 shows warnings and worse on the console: the verdict reads them. An oops is a panic, so
 # that it ends the case at once.
@@ -30,6 +32,7 @@ CMDLINE = (
     "console=ttyS0,115200", "loglevel=5", "tsc=reliable", f"tsc_early_khz={IPS // 1000}",
     "cryptomgr.notests", "mitigations=off", "oops=panic",
     "sysrq_always_enabled", "initcall_blacklist=" + ",".join(INITCALL_BLACKLIST))
+NO_TRACEFS = f"initcall_blacklist={TRACEFS_INITCALL}"
 
 CONFIG = """\
 display_library: term
@@ -64,7 +67,7 @@ class Machine:
     """Use as a context manager; afterwards the emulator is gone and its folder removed."""
 
     def __init__(self, kernel, initrd, cmdline="", smp=1, cpu="skylake_x", memory=256,
-                 terminal_port=None):
+                 tracefs=False, terminal_port=None):
         OUT.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="machine.", dir=OUT))
         self.serial = self.folder / "serial.log"
@@ -73,7 +76,7 @@ class Machine:
         self.process = None
         self._master = None
         model, hidden = MODELS[cpu]
-        words = CMDLINE + (f"clearcpuid={hidden}", cmdline)
+        words = CMDLINE + (f"clearcpuid={hidden}", "" if tracefs else NO_TRACEFS, cmdline)
         ram.write_image(self.folder / "ram.img", kernel, initrd, " ".join(words).strip(), memory)
         com1 = (f"mode=socket-client, dev=127.0.0.1:{terminal_port}" if terminal_port else
                 f"mode=file, dev={self.serial}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 # Complaints of the kernel or of the module: any of them fails a case, whatever its script said.
 COMPLAINTS = re.compile(
-    r"Kernel panic|BUG:|WARNING: |WARN_ON|Oops: |general protection fault|kernel BUG at|"
+    r"Kernel panic|\bBUG: |\] WARNING: |Oops: |general protection fault|kernel BUG at|"
     r"rcu: INFO:|rcu_\w+ (?:self-)?detected (?:stall|expedited stalls)|soft lockup|hard LOCKUP|"
     r"hung_task|blocked for more than \d+ seconds|scheduling while atomic|"
     r"INFO: possible |Call Trace:|dune: assertion|UBSAN:|KASAN:|unreferenced object")
