@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * One function per method of io.dune.Manager: its parameters, and which shape its reply has.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+
+#include "libdune/client/client.h"
+#include "libdune/client/error.h"
+#include "libdune/client/shape.h"
+#include "proto/names.h"
+
+/* Adds a member and takes over `value`; *r remembers a failure, so that callers look once. */
+static void add(struct json_object *object, const char *key, struct json_object *value, int *r)
+{
+	if (!object || !value || json_object_object_add(object, key, value) < 0) {
+		json_object_put(value);
+		*r = -ENOMEM;
+	}
+}
+
+/* Which context: by id, or, when that is 0, by name; both absent is for Stats only. */
+static struct json_object *selector(uint64_t id, const char *name, int *r)
+{
+	struct json_object *parameters = json_object_new_object();
+
+	if (!parameters)
+		*r = -ENOMEM;
+	else if (id > INT64_MAX)
+		*r = -EINVAL;
+	else if (id)
+		add(parameters, "id", json_object_new_int64((int64_t)id), r);
+	else if (name)
+		add(parameters, "name", json_object_new_string(name), r);
+	return parameters;
+}
+
+static void add_limit(struct json_object *limits, const char *key, uint64_t value, int *r)
+{
+	if (value > INT64_MAX)
+		*r = -ERANGE;
+	else if (value)
+		add(limits, key, json_object_new_int64((int64_t)value), r);
+}
+
+static struct json_object *create_parameters(const char *name,
+					     const struct dune_client_limits *limits, int *r)
+{
+	struct json_object *parameters = selector(0, name, r), *inner;
+
+	if (!limits || *r < 0)
+		return parameters;
+	inner = json_object_new_object();
+	add_limit(inner, "vcpus", limits->vcpus, r);
+	add_limit(inner, "private_pages", limits->private_pages, r);
+	add_limit(inner, "ept_pages", limits->ept_pages, r);
+	add_limit(inner, "contexts", limits->contexts, r);
+	add(parameters, "limits", inner, r);
+	return parameters;
+}
+
+/* Calls a method whose parameters were built with the result r, and decodes its reply. */
+static int call(struct dune_client *client, const char *method, struct json_object *parameters,
+		int r, unsigned int nr_fds, const struct decode_struct *shape, void **ret_result)
+{
+	struct varlink_reply reply;
+
+	if (r < 0) {
+		json_object_put(parameters);
+		return client_fail(client, r, client_error_text(r));
+	}
+	r = client_call(client, method, parameters, nr_fds, &reply);
+	if (r < 0)
+		return r;
+	return client_decode(client, shape, &reply, ret_result);
+}
+
+int dune_client_create(struct dune_client *client, const char *name,
+		       const struct dune_client_limits *limits, uint64_t *ret_id, int *ret_fd)
+{
+	struct json_object *parameters;
+	struct created *created;
+	uint64_t id, index;
+	void *result;
+	int r = 0;
+
+	parameters = create_parameters(name, limits, &r);
+	r = call(client, "Create", parameters, r, 1, &shape_created, &result);
+	if (r < 0)
+		return r;
+	created = result;
+	id = created->context->id;
+	index = created->context_fd;
+	decode_free(result);
+	if (index >= client->connection.nr_fds)
+		return client_fail(client, -EPROTO, "the reply names a descriptor it has not");
+	*ret_id = id;
+	*ret_fd = client->connection.fds[index];
+	client->connection.fds[index] = -1;
+	connection_drop_fds(&client->connection);
+	return 0;
+}
+
+int dune_client_list(struct dune_client *client, struct dune_client_list **ret_list)
+{
+	void *result;
+	int r;
+
+	r = call(client, "List", NULL, 0, 0, &shape_list, &result);
+	if (r == 0)
+		*ret_list = result;
+	return r;
+}
+
+int dune_client_inspect(struct dune_client *client, uint64_t id, const char *name,
+			struct dune_client_inspection **ret_inspection)
+{
+	struct json_object *parameters;
+	void *result;
+	int r = 0;
+
+	parameters = selector(id, name, &r);
+	r = call(client, "Inspect", parameters, r, 0, &shape_inspection, &result);
+	if (r == 0)
+		*ret_inspection = result;
+	return r;
+}
+
+int dune_client_stats(struct dune_client *client, uint64_t id, const char *name,
+		      struct dune_client_stats **ret_stats)
+{
+	struct json_object *parameters;
+	void *result;
+	int r = 0;
+
+	parameters = selector(id, name, &r);
+	r = call(client, "Stats", parameters, r, 0, &shape_stats, &result);
+	if (r == 0)
+		*ret_stats = result;
+	return r;
+}
+
+/* Takes one sample of a stream: 1 when more follow, 0 when it was the last or `sampled` has enough. */
+static int watch_once(struct dune_client *client, uint64_t deadline_ms,
+		      int (*sampled)(const struct dune_client_stats *stats, void *data), void *data,
+		      int *ret_answer)
+{
+	struct varlink_reply reply;
+	bool continues;
+	void *result;
+	int r;
+
+	r = client_reply(client, 0, deadline_ms, &reply);
+	if (r < 0)
+		return r;
+	continues = reply.continues;
+	r = client_decode(client, &shape_stats, &reply, &result);
+	if (r < 0)
+		return r;
+	*ret_answer = sampled(result, data);
+	decode_free(result);
+	return continues && *ret_answer == 0;
+}
+
+int dune_client_watch(struct dune_client *client, uint64_t id, const char *name,
+		      uint64_t interval_ms,
+		      int (*sampled)(const struct dune_client_stats *stats, void *data), void *data)
+{
+	uint64_t deadline_ms = connection_deadline(client->timeout_ms);
+	struct json_object *parameters;
+	int r = 0, answer = 0;
+
+	parameters = selector(id, name, &r);
+	if (r == 0)
+		add_limit(parameters, "interval_ms", interval_ms, &r);
+	if (r < 0) {
+		json_object_put(parameters);
+		return client_fail(client, r, client_error_text(r));
+	}
+	r = client_send(client, "Stats", parameters, VARLINK_MORE, deadline_ms);
+	if (r < 0)
+		return r;
+	do {
+		r = watch_once(client, deadline_ms, sampled, data, &answer);
+		deadline_ms = connection_deadline(client->timeout_ms);
+		if (interval_ms < CONNECTION_FOREVER - deadline_ms)
+			deadline_ms += interval_ms;
+	} while (r > 0);
+	connection_close(&client->connection);
+	return r < 0 ? r : answer;
+}
+
+int dune_client_kill(struct dune_client *client, uint64_t id, const char *name)
+{
+	struct json_object *parameters;
+	void *result;
+	int r = 0;
+
+	parameters = selector(id, name, &r);
+	r = call(client, "Kill", parameters, r, 0, &shape_nothing, &result);
+	if (r == 0)
+		decode_free(result);
+	return r;
+}
+
+int dune_client_info(struct dune_client *client, struct dune_client_info **ret_info)
+{
+	void *result;
+	int r;
+
+	r = call(client, "Info", NULL, 0, 0, &shape_info, &result);
+	if (r == 0)
+		*ret_info = result;
+	return r;
+}
+
+void dune_client_list_free(struct dune_client_list *list)
+{
+	decode_free(list);
+}
+
+void dune_client_inspection_free(struct dune_client_inspection *inspection)
+{
+	decode_free(inspection);
+}
+
+void dune_client_stats_free(struct dune_client_stats *stats)
+{
+	decode_free(stats);
+}
+
+void dune_client_info_free(struct dune_client_info *info)
+{
+	decode_free(info);
+}
+
+const char *dune_client_cause_text(const char *cause)
+{
+	return dune_cause_text(cause);
+}
