@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * dunectl info: the service, the module and the quotas in force.
+ */
+#include "dunectl/dunectl.h"
+#include "dunectl/json.h"
+
+static const struct output_column pairs[] = {
+	{ "Service version", "version", OUTPUT_TEXT },
+	{ "Module problem", "module.problem", OUTPUT_TEXT },
+	{ "Module version", "module.version", OUTPUT_TEXT },
+	{ "Module ABI", "module.abi", OUTPUT_NUMBER },
+	{ "ABI of the service", "module.abi_expected", OUTPUT_NUMBER },
+	{ "Features", "module.features", OUTPUT_TEXT },
+	{ "Guest-physical bits", "module.gpa_bits", OUTPUT_NUMBER },
+	{ "Slots of a context", "module.slots", OUTPUT_NUMBER },
+	{ "Contexts now", "module.allocated.contexts", OUTPUT_NUMBER },
+	{ "Vcpus now", "module.allocated.vcpus", OUTPUT_NUMBER },
+	{ "Private pages now", "module.allocated.private_pages", OUTPUT_NUMBER },
+	{ "EPT pages now", "module.allocated.ept_pages", OUTPUT_NUMBER },
+	{ "Run pages now", "module.allocated.run_pages", OUTPUT_NUMBER },
+	{ "VMCS pages now", "module.allocated.vmcs_pages", OUTPUT_NUMBER },
+	{ "Contexts created", "module.created", OUTPUT_NUMBER },
+	{ "Refused by limits", "module.refused", OUTPUT_NUMBER },
+	{ "Failed assertions", "module.assertions", OUTPUT_NUMBER },
+	{ "Contexts per user", "quotas.contexts_per_user", OUTPUT_NUMBER },
+	{ "Contexts per host", "quotas.contexts_per_host", OUTPUT_NUMBER },
+	{ "Default vcpus", "quotas.defaults.vcpus", OUTPUT_LIMIT },
+	{ "Default private pages", "quotas.defaults.private_pages", OUTPUT_LIMIT },
+	{ "Maximum vcpus", "quotas.maximum.vcpus", OUTPUT_LIMIT },
+	{ "Maximum private pages", "quotas.maximum.private_pages", OUTPUT_LIMIT },
+};
+
+static int info_run(struct dunectl *ctl, int argc, char **argv)
+{
+	CLIENT_CLEANUP struct dune_client *client = NULL;
+	JSON_CLEANUP struct json_object *object = NULL;
+	struct dune_client_info *info;
+	int r;
+
+	r = dunectl_connect(ctl, &client);
+	if (r)
+		return r;
+	r = dune_client_info(client, &info);
+	if (r < 0)
+		return dunectl_fail(ctl, client, r, "ask the service about itself");
+	object = json_info(info);
+	dune_client_info_free(info);
+	if (!output_as_json(&ctl->output, object))
+		output_pairs(&ctl->output, pairs, sizeof(pairs) / sizeof(pairs[0]), object);
+	return 0;
+}
+
+const struct dunectl_command command_info = {
+	.name = "info",
+	.arguments = "",
+	.summary = "Show the service, the module and the quotas in force",
+	.run = info_run,
+};

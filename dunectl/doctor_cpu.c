@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The doctor on the processor: what /proc/cpuinfo and the feature-control MSR tell.
+ */
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/klog.h>
+#include <unistd.h>
+
+#include "dunectl/doctor.h"
+
+/* The first processors' paragraphs are enough. */
+#define CPUINFO_MAX 65536
+
+/* Of IA32_FEATURE_CONTROL (Intel SDM, volume 4, table 2-2). */
+#define MSR_FEATURE_CONTROL 0x3a
+#define FEATURE_LOCKED (1u << 0)
+#define FEATURE_VMX_OUTSIDE_SMX (1u << 2)
+
+/* Whole of the kernel log that is looked through. */
+#define KERNEL_LOG_MAX (1 << 20)
+
+/* Whether the word stands in the first line of the file that starts with `key`. */
+static bool line_has_word(const char *text, const char *key, const char *word)
+{
+	size_t key_length = strlen(key), length = strlen(word);
+	const char *end;
+
+	while (text) {
+		if (strncmp(text, key, key_length) == 0 && strchr("\t :", text[key_length]))
+			break;
+		text = strchr(text, '\n');
+		text = text ? text + 1 : NULL;
+	}
+	if (!text)
+		return false;
+	end = strchrnul(text, '\n');
+	for (text = strstr(text, word); text && text < end; text = strstr(text + 1, word))
+		if (strchr(" \t", text[-1]) && strchr(" \t\n", text[length]))
+			return true;
+	return false;
+}
+
+/* Since Linux 5.7 the features of VT-x have a line of their own. */
+static bool cpu_has(const struct doctor *doctor, const char *flag, bool *ret_known)
+{
+	static char cpuinfo[CPUINFO_MAX];
+
+	*ret_known = doctor_read(doctor, "/proc/cpuinfo", cpuinfo, sizeof(cpuinfo)) > 0;
+	return *ret_known && (line_has_word(cpuinfo, "flags", flag) ||
+			      line_has_word(cpuinfo, "vmx flags", flag));
+}
+
+static void check_flag(const struct doctor *doctor, const char *flag, const char *meaning,
+		       struct doctor_finding *finding)
+{
+	bool known;
+
+	if (cpu_has(doctor, flag, &known))
+		doctor_note(finding, DOCTOR_OK, "%s", meaning);
+	else if (!known)
+		doctor_note(finding, DOCTOR_WARN, "can't tell: /proc/cpuinfo is not readable");
+	else
+		doctor_note(finding, DOCTOR_FAIL, "the processor does not show %s", meaning);
+}
+
+static void check_vmx(const struct doctor *doctor, struct doctor_finding *finding)
+{
+	bool known;
+
+	check_flag(doctor, "vmx", "VT-x", finding);
+	if (finding->state != DOCTOR_FAIL)
+		return;
+	if (cpu_has(doctor, "svm", &known))
+		doctor_hint(finding, "this is an AMD processor with SVM; Dune needs VT-x by now");
+	else if (cpu_has(doctor, "hypervisor", &known))
+		doctor_hint(finding, "this is a virtual machine: switch on nested virtualization on "
+				     "its host (modprobe kvm_intel nested=1; -cpu host)");
+	else
+		doctor_hint(finding, "switch on Intel Virtualization Technology in the firmware");
+}
+
+static void check_ept(const struct doctor *doctor, struct doctor_finding *finding)
+{
+	check_flag(doctor, "ept", "extended page tables", finding);
+}
+
+static void check_vpid(const struct doctor *doctor, struct doctor_finding *finding)
+{
+	check_flag(doctor, "vpid", "virtual processor ids", finding);
+}
+
+static void check_fsgsbase(const struct doctor *doctor, struct doctor_finding *finding)
+{
+	check_flag(doctor, "fsgsbase", "FSGSBASE", finding);
+	if (finding->state == DOCTOR_FAIL)
+		doctor_hint(finding, "remove nofsgsbase from the kernel's command line, if it is there");
+}
+
+static bool read_feature_control(const struct doctor *doctor, uint64_t *ret_value)
+{
+	char path[4096];
+	bool done;
+	int fd;
+
+	if (doctor_path(doctor, "/dev/cpu/0/msr", path, sizeof(path)) < 0)
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	done = pread(fd, ret_value, sizeof(*ret_value), MSR_FEATURE_CONTROL) == sizeof(*ret_value);
+	close(fd);
+	return done;
+}
+
+/* Whether the kernel said that the firmware disabled VT-x; false when its log can't be read. */
+static bool log_has_disabled(void)
+{
+	const int read_all = 3;
+	char *log = malloc(KERNEL_LOG_MAX);
+	bool found = false;
+	int length;
+
+	if (!log)
+		return false;
+	length = klogctl(read_all, log, KERNEL_LOG_MAX - 1);
+	if (length > 0) {
+		log[length] = '\0';
+		found = strstr(log, "VMX (outside TXT) disabled by BIOS") ||
+			strstr(log, "disabled by bios");
+	}
+	free(log);
+	return found;
+}
+
+static void check_firmware(const struct doctor *doctor, struct doctor_finding *finding)
+{
+	uint64_t control;
+	bool known;
+
+	/* The kernel takes the flag away when the firmware locked VT-x out. */
+	if (cpu_has(doctor, "vmx", &known)) {
+		doctor_note(finding, DOCTOR_OK, "VT-x is not locked out");
+		return;
+	}
+	if (read_feature_control(doctor, &control)) {
+		if (control & FEATURE_LOCKED && !(control & FEATURE_VMX_OUTSIDE_SMX))
+			doctor_note(finding, DOCTOR_FAIL, "VT-x is locked out by the firmware");
+		else
+			doctor_note(finding, DOCTOR_OK, "VT-x is not locked out");
+	} else if (!doctor->root[0] && log_has_disabled()) {
+		doctor_note(finding, DOCTOR_FAIL, "the kernel log says: disabled by the firmware");
+	} else {
+		doctor_note(finding, DOCTOR_WARN, "can't tell whether the firmware locked VT-x out");
+		doctor_hint(finding, "as root: modprobe msr, then dunectl doctor");
+	}
+	if (finding->state == DOCTOR_FAIL)
+		doctor_hint(finding, "switch on Intel Virtualization Technology in the firmware and "
+				     "turn the power off and on");
+}
+
+const struct doctor_check doctor_cpu_checks[] = {
+	{ "cpu-vmx", check_vmx },
+	{ "cpu-ept", check_ept },
+	{ "cpu-vpid", check_vpid },
+	{ "cpu-fsgsbase", check_fsgsbase },
+	{ "firmware", check_firmware },
+	{ NULL, NULL },
+};

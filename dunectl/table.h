@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Tables that several verbs show: counters and VM exits by reason, from their JSON.
+ */
+#ifndef DUNECTL_TABLE_H
+#define DUNECTL_TABLE_H
+
+#include "dunectl/output.h"
+
+/* Counters that are not zero. */
+void table_counters(const struct output *output, struct json_object *counters);
+
+/* Exit reasons, the most frequent first, and their sum. */
+void table_exits(const struct output *output, struct json_object *exits);
+
+#endif
