@@ -56,6 +56,80 @@ $(B)/duned/duned: $(DUNED_OBJS) $(PROTO_OBJS)
 # interfaces.c embeds the texts
 $(B)/duned/interfaces.o: $(wildcard proto/*.varlink)
 
+# libdune: client/ (to the service) and host/ (entering Dune mode), without and with sharing
+.PHONY: libdune dunectl
+user: libdune dunectl
+libdune: $(B)/libdune.a $(B)/libdune.so.1
+dunectl: $(B)/dunectl/dunectl
+
+LIBDUNE_DIRS := libdune/client libdune/host
+LIBDUNE_OBJS = $(foreach d,$(LIBDUNE_DIRS),$(call objs,$(d)) \
+	$(patsubst %.S,$(B)/%.o,$(wildcard $(d)/*.S)))
+LIBDUNE_LIBS := -ljson-c
+$(LIBDUNE_OBJS): CFLAGS += -fPIC -fvisibility=hidden
+
+# The archive is one object with hidden symbols made local: only libdune.sym's names can be linked to.
+$(B)/libdune.a: $(PROTO_OBJS) $(LIBDUNE_OBJS)
+	$(call say,AR,$@)
+	$(Q)$(LD) -r -o $(B)/libdune.o $^
+	$(Q)objcopy --localize-hidden $(B)/libdune.o
+	$(Q)rm -f $@ && $(AR) rcsD $@ $(B)/libdune.o
+
+$(B)/libdune.so.1: $(PROTO_OBJS) $(LIBDUNE_OBJS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libdune.so.1 $(if $(SAN),,-Wl,-z,defs) \
+		-o $@ $^ $(LIBDUNE_LIBS)
+	$(Q)ln -sf libdune.so.1 $(B)/libdune.so
+
+$(B)/dunectl/dunectl: $(call objs,dunectl) $(B)/libdune.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBDUNE_LIBS) -lm
+
+
+# The guest runtime: ring-0 code in private memory, linked at a fixed address; its image becomes a part
+# of libdune/host (image.S). Never built with sanitizers: it has no libc.
+GUEST_CFLAGS := -std=gnu11 -O2 -g $(WARN) $(WERROR) -ffreestanding -mcmodel=kernel -mno-red-zone \
+	-mgeneral-regs-only -fno-pic -fno-pie -fno-stack-protector -fcf-protection=none \
+	-fno-asynchronous-unwind-tables -fno-strict-aliasing
+GUEST_OBJS = $(call objs,libdune/guest) \
+	$(patsubst %.S,$(B)/%.o,$(wildcard libdune/guest/*.S))
+
+$(B)/libdune/guest/%.o: libdune/guest/%.c
+	$(call say,CC-G,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/%.o: %.S
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -D__ASSEMBLY__ -Wa,-I$(B) -MMD -MP -c -o $@ $<
+
+$(B)/guest/runtime.elf: $(GUEST_OBJS) libdune/guest/runtime.lds
+	$(call say,LD-G,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LD) -static -nostdlib -z noexecstack --no-warn-rwx-segments \
+		-T libdune/guest/runtime.lds -o $@ $(GUEST_OBJS)
+
+$(B)/guest/runtime.bin: $(B)/guest/runtime.elf
+	$(Q)objcopy -O binary $< $@
+
+$(B)/libdune/host/image.o: $(B)/guest/runtime.bin
+
+# dune-exec loads a program and becomes it: static-PIE, so that it is out of the program's way.
+user: $(B)/dune-exec $(B)/examples/hello
+EXEC_OBJS = $(call objs,libdune/exec) $(call objs,libdune/host) $(B)/libdune/host/image.o \
+	$(B)/libdune/host/jump.o
+$(call objs,libdune/exec): CFLAGS += -fPIE
+
+$(B)/dune-exec: $(EXEC_OBJS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static-pie -Wl,-z,noexecstack -o $@ $^
+
+$(B)/examples/%: $(B)/libdune/examples/%.o $(B)/libdune.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBDUNE_LIBS)
+
 
 # ---- module ----
 
