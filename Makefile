@@ -132,6 +132,21 @@ $(B)/examples/%: $(B)/libdune/examples/%.o $(B)/libdune.a
 
 
 # ---- module ----
+## make module      builds build/kmod/dune.ko for the running kernel, else the newest cloud headers (KERNEL_BUILD=DIR)
+KERNEL_BUILD ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	$(lastword $(sort $(wildcard /usr/src/linux-headers-*-cloud-amd64))))
+KMOD_SOURCES := $(wildcard kmod/*.[chS] kmod/vmx/*.[chS]) kmod/Kbuild proto/dune_abi.h
+
+.PHONY: module
+module: $(B)/kmod/dune.ko
+
+# Kbuild writes beside its sources: it gets a tree of links of its own.
+$(B)/kmod/dune.ko: $(KMOD_SOURCES)
+	$(call say,KBUILD,$@)
+	@mkdir -p $(B)/kmod/vmx
+	@for f in $(filter kmod/%,$^); do ln -sfn $(CURDIR)/$$f $(B)/$$f; done
+	$(Q)$(MAKE) -s -C $(KERNEL_BUILD) M=$(abspath $(B))/kmod DUNE_TOP=$(CURDIR) \
+		KCFLAGS="$(if $(CI),-Werror)" modules
 
 # ---- tests: unit, abi, fuzz ----
 

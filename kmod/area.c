@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The host area. Everything here is read-only to user space and stays where it is: the trampoline is the
+ * only host code that runs while a process is in Dune mode, and what the kernel reads from the argument page
+ * must be the runtime's word. No write, no move, no split; losing a piece ends the context.
+ */
+#include <linux/mm.h>
+#include "kmod/area.h"
+#include "kmod/compat.h"
+#include "kmod/context.h"
+#include "kmod/vcpu.h"
+
+static struct page *trampoline_page;
+
+extern const char dune_trampoline_start[], dune_trampoline_end[];
+
+enum { AREA_TRAMPOLINE, AREA_RUN, AREA_ARGS, AREA_NR };
+
+static int area_refuse_split(struct vm_area_struct *vma, unsigned long address)
+{
+	return -EINVAL;
+}
+
+static int area_refuse_move(struct vm_area_struct *vma)
+{
+	return -EINVAL;
+}
+
+static int area_refuse_protect(struct vm_area_struct *vma, unsigned long start, unsigned long end,
+			       unsigned long flags)
+{
+	return -EACCES;
+}
+
+/* The one address a mapping with this offset may have. */
+static unsigned long area_address(unsigned long offset)
+{
+	return offset == DUNE_MMAP_TRAMPOLINE ? DUNE_TRAMPOLINE_ADDR :
+						DUNE_RUN_ADDR + (offset - DUNE_MMAP_RUN);
+}
+
+static void area_close(struct vm_area_struct *vma)
+{
+	struct dune_context *ctx = vma->vm_private_data;
+
+	/* A refused mremap makes a copy first and closes that: not ours. */
+	if (vma->vm_start != area_address(vma->vm_pgoff << PAGE_SHIFT))
+		return;
+	/* Ordinary end of the process, or of its old program. */
+	if (!atomic_read(&vma->vm_mm->mm_users))
+		return;
+	if (context_end(ctx, DUNE_END_TRAMPOLINE))
+		context_report_done(ctx);
+}
+
+static const struct vm_operations_struct area_vm_ops = {
+	.close = area_close,
+	.may_split = area_refuse_split,
+	.mremap = area_refuse_move,
+	.mprotect = area_refuse_protect,
+};
+
+static int area_map_trampoline(struct vm_area_struct *vma)
+{
+	/* A PFN mapping: GUP, ptrace and /proc/self/mem find no page to write to. */
+	vm_flags_mod(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP, VM_MAYWRITE);
+	return remap_pfn_range(vma, vma->vm_start, page_to_pfn(trampoline_page), PAGE_SIZE,
+			       vma->vm_page_prot);
+}
+
+static int area_map_page(struct vm_area_struct *vma, struct page *page)
+{
+	/* Stays in core dumps: debuggers find the guest's registers in the run page. */
+	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTCOPY, VM_MAYWRITE | VM_MAYEXEC);
+	return vm_insert_page(vma, vma->vm_start, page);
+}
+
+static int area_map_vcpu(struct dune_context *ctx, struct vm_area_struct *vma, unsigned long offset,
+			 unsigned int *ret_piece)
+{
+	unsigned long index = (offset - DUNE_MMAP_RUN) / DUNE_VCPU_STRIDE;
+	bool args = (offset - DUNE_MMAP_RUN) % DUNE_VCPU_STRIDE;
+	struct dune_vcpu *vcpu;
+
+	if (vma->vm_flags & VM_EXEC)
+		return -EACCES;
+	if (index >= smp_load_acquire(&ctx->nr_vcpus))
+		return -ENXIO;
+	vcpu = ctx->vcpus[index];
+	*ret_piece = index ? AREA_NR : args ? AREA_ARGS : AREA_RUN;
+	return area_map_page(vma, args ? vcpu->args_page : vcpu->run_page);
+}
+
+/*
+ * The mmap lock is held, so ctx->lock is out of bounds (it is held over page faults elsewhere); state and
+ * vcpus are published by release stores.
+ */
+static int area_map(struct dune_context *ctx, struct vm_area_struct *vma)
+{
+	unsigned long offset = vma->vm_pgoff << PAGE_SHIFT;
+	unsigned int state = smp_load_acquire(&ctx->state);
+	unsigned int piece = AREA_TRAMPOLINE;
+	int err;
+
+	if (state != DUNE_STATE_ATTACHED && state != DUNE_STATE_RUNNING)
+		return -ENXIO;
+	if (ctx->mm != vma->vm_mm)
+		return -EXDEV;
+	if (offset == DUNE_MMAP_TRAMPOLINE)
+		err = area_map_trampoline(vma);
+	else
+		err = area_map_vcpu(ctx, vma, offset, &piece);
+	if (err)
+		return err;
+	/* The VMA pins the file, the file pins the context. */
+	vma->vm_private_data = ctx;
+	vma->vm_ops = &area_vm_ops;
+	if (piece < AREA_NR)
+		set_bit(piece, &ctx->area_mapped);
+	return 0;
+}
+
+int area_mmap(struct dune_context *ctx, struct vm_area_struct *vma)
+{
+	unsigned long offset = vma->vm_pgoff << PAGE_SHIFT;
+
+	if (vma->vm_pgoff >= (DUNE_AREA_END >> PAGE_SHIFT))
+		return -ENXIO;
+	if (offset != DUNE_MMAP_TRAMPOLINE && offset < DUNE_MMAP_RUN)
+		return -ENXIO;
+	if (vma->vm_end - vma->vm_start != PAGE_SIZE || vma->vm_start != area_address(offset))
+		return -EINVAL;
+	if (!(vma->vm_flags & VM_SHARED) || (vma->vm_flags & VM_WRITE))
+		return -EACCES;
+	return area_map(ctx, vma);
+}
+
+bool area_complete(const struct dune_context *ctx)
+{
+	return READ_ONCE(ctx->area_mapped) == BIT(AREA_NR) - 1;
+}
+
+int area_init(void)
+{
+	trampoline_page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	if (!trampoline_page)
+		return -ENOMEM;
+	memcpy(page_address(trampoline_page), dune_trampoline_start,
+	       dune_trampoline_end - dune_trampoline_start);
+	return 0;
+}
+
+void area_done(void)
+{
+	__free_page(trampoline_page);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Differences between kernel versions, in one place.
+ */
+#ifndef DUNE_COMPAT_H
+#define DUNE_COMPAT_H
+
+#include <linux/mm.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void vm_flags_mod(struct vm_area_struct *vma, vm_flags_t set, vm_flags_t clear)
+{
+	vma->vm_flags = (vma->vm_flags | set) & ~clear;
+}
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define rcu_virt_note() rcu_virt_note_context_switch(smp_processor_id())
+#else
+#define rcu_virt_note() rcu_virt_note_context_switch()
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+#define pud_leaf_compat pud_large
+#define pmd_leaf_compat pmd_large
+#else
+#define pud_leaf_compat pud_leaf
+#define pmd_leaf_compat pmd_leaf
+#endif
+
+#endif

@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Contexts: creation, binding to an mm, limits, end. The struct lives as long as its fd or its mm; what it
+ * allocated goes when the mm goes, whoever still holds the fd. Lock order: see context.h.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/sched/coredump.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+#include <linux/uaccess.h>
+#include <linux/user_namespace.h>
+#include <linux/xarray.h>
+#include "kmod/area.h"
+#include "kmod/context.h"
+#include "kmod/hw.h"
+#include "kmod/dev.h"
+#include "kmod/event.h"
+#include "kmod/vcpu.h"
+
+static DEFINE_MUTEX(contexts_lock);
+static DEFINE_XARRAY(contexts);		/* id -> context; changed under contexts_lock */
+static u64 next_id = 1;			/* under contexts_lock */
+static struct workqueue_struct *free_queue;
+
+struct dune_totals dune_totals;
+
+/* Host ceilings: root's, by module parameter. A compromised duned can't raise them. */
+unsigned long dune_max_contexts = 10000;
+unsigned long dune_max_vcpus = DUNE_MAX_VCPUS;
+unsigned long dune_max_private = 65536;
+
+static unsigned long ceiling(unsigned int which)
+{
+	switch (which) {
+	case DUNE_LIMIT_VCPUS:
+		return min_t(unsigned long, READ_ONCE(dune_max_vcpus), DUNE_MAX_VCPUS);
+	case DUNE_LIMIT_PRIVATE:
+		return READ_ONCE(dune_max_private);
+	case DUNE_LIMIT_CONTEXTS:
+		return READ_ONCE(dune_max_contexts);
+	default:
+		return LONG_MAX;
+	}
+}
+
+/* Fills in ceilings for zeroes; -ERANGE above a ceiling. */
+static int limits_resolve(const u64 *wanted, u64 *ret_limits)
+{
+	unsigned int i;
+
+	for (i = 0; i < DUNE_NR_LIMITS; i++)
+		if (wanted[i] > ceiling(i))
+			return -ERANGE;
+	for (i = 0; i < DUNE_NR_LIMITS; i++)
+		WRITE_ONCE(ret_limits[i], wanted[i] ? wanted[i] : ceiling(i));
+	return 0;
+}
+
+bool context_within(struct dune_context *ctx, unsigned int which, u64 used, u64 count)
+{
+	u64 limit = min_t(u64, READ_ONCE(ctx->limits[which]), ceiling(which));
+
+	if (count <= limit && used <= limit - count)
+		return true;
+	atomic64_inc(&dune_totals.refused);
+	atomic64_inc(&ctx->limit_hits);
+	event_post(ctx, DUNE_EVENT_LIMIT, which, limit);
+	return false;
+}
+
+/* ---- end of life ---- */
+
+static void context_free_struct(struct dune_context *ctx)
+{
+	kfree(ctx->report);
+	kfree(ctx->final);
+	kvfree(ctx);
+}
+
+/* Everything of the guest. The mm is gone and so are its notifier's callbacks: nobody else looks. */
+static void context_release_guest(struct dune_context *ctx)
+{
+	unsigned int i;
+
+	/* What is read after the end: the final counters. */
+	context_collect(ctx, ctx->final);
+	for (i = 0; i < ctx->nr_vcpus; i++)
+		vcpu_free(ctx->vcpus[i]);
+	smp_store_release(&ctx->nr_vcpus, 0);
+	private_done(&ctx->private);
+	ept_done(&ctx->ept);
+}
+
+static void context_free_work(struct work_struct *work)
+{
+	struct dune_context *ctx = container_of(work, struct dune_context, free_work);
+
+	mutex_lock(&contexts_lock);
+	context_release_guest(ctx);
+	ctx->guest_released = true;
+	mutex_unlock(&contexts_lock);
+	hw_put();
+	/* The mm's reference. */
+	context_put(ctx);
+}
+
+static void context_free(struct kref *ref)
+{
+	struct dune_context *ctx = container_of(ref, struct dune_context, ref);
+	bool never_attached = !ctx->guest_released;
+
+	event_post(ctx, DUNE_EVENT_FREED, 0, 0);
+	xa_erase(&contexts, ctx->id);
+	if (never_attached) {
+		context_release_guest(ctx);
+		hw_put();
+	}
+	put_pid(ctx->pid);
+	context_free_struct(ctx);
+	atomic64_dec(&dune_totals.contexts);
+}
+
+void context_put(struct dune_context *ctx)
+{
+	/* Readers of the table hold contexts_lock, so they never meet a context on its way out. */
+	if (kref_put_mutex(&ctx->ref, context_free, &contexts_lock))
+		mutex_unlock(&contexts_lock);
+}
+
+bool context_end(struct dune_context *ctx, u32 cause)
+{
+	if (atomic_cmpxchg(&ctx->cause, DUNE_END_NONE, cause) != DUNE_END_NONE)
+		return false;
+	kill_pid(ctx->pid, SIGKILL, 1);
+	return true;
+}
+
+void context_report_done(struct dune_context *ctx)
+{
+	ctx->report->cause = atomic_read(&ctx->cause);
+	smp_store_release(&ctx->report_ready, true);
+	event_post(ctx, DUNE_EVENT_ENDED, ctx->report->cause, ctx->report->regs.rip);
+}
+
+/* ---- the mm's notifier ---- */
+
+static void notifier_release(struct mmu_notifier *mn, struct mm_struct *mm)
+{
+	struct dune_context *ctx = container_of(mn, struct dune_context, notifier);
+
+	/* No thread of this mm will enter again; the rest follows once no callback can run (free_notifier). */
+	ept_invalidate_start(ctx, 0, ULONG_MAX);
+	ept_invalidate_end(ctx);
+	smp_store_release(&ctx->state, DUNE_STATE_ENDED);
+	if (atomic_cmpxchg(&ctx->cause, DUNE_END_NONE, DUNE_END_EXIT) == DUNE_END_NONE)
+		context_report_done(ctx);
+	mmu_notifier_put(mn);
+}
+
+static int notifier_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
+{
+	ept_invalidate_start(container_of(mn, struct dune_context, notifier), range->start, range->end);
+	return 0;
+}
+
+static void notifier_end(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
+{
+	ept_invalidate_end(container_of(mn, struct dune_context, notifier));
+}
+
+static int notifier_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long start,
+			  unsigned long end)
+{
+	return ept_zap_young(container_of(mn, struct dune_context, notifier), start, end);
+}
+
+static int notifier_test_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long address)
+{
+	return ept_test_young(container_of(mn, struct dune_context, notifier), address,
+			      address + PAGE_SIZE);
+}
+
+static void notifier_free(struct mmu_notifier *mn)
+{
+	struct dune_context *ctx = container_of(mn, struct dune_context, notifier);
+
+	queue_work(free_queue, &ctx->free_work);
+}
+
+static const struct mmu_notifier_ops notifier_ops = {
+	.release = notifier_release,
+	.invalidate_range_start = notifier_start,
+	.invalidate_range_end = notifier_end,
+	.clear_flush_young = notifier_young,
+	.clear_young = notifier_young,
+	.test_young = notifier_test_young,
+	.free_notifier = notifier_free,
+};
+
+/* ---- create ---- */
+
+static bool name_ok(const char *name)
+{
+	size_t i, length = strnlen(name, DUNE_NAME_MAX);
+
+	if (length == DUNE_NAME_MAX)
+		return false;
+	for (i = 0; i < length; i++)
+		if (name[i] <= ' ' || name[i] > '~')
+			return false;
+	return true;
+}
+
+static u64 owned_by(kuid_t owner)
+{
+	struct dune_context *ctx;
+	unsigned long id;
+	u64 count = 0;
+
+	lockdep_assert_held(&contexts_lock);
+	xa_for_each(&contexts, id, ctx)
+		count += uid_eq(ctx->owner, owner);
+	return count;
+}
+
+/* Puts the context into the table if the host's and the owner's limits allow it. */
+static int context_admit(struct dune_context *ctx)
+{
+	u64 limit = ctx->limits[DUNE_LIMIT_CONTEXTS];
+	int err;
+
+	mutex_lock(&contexts_lock);
+	if (atomic64_read(&dune_totals.contexts) >= READ_ONCE(dune_max_contexts)) {
+		err = -ENOSPC;
+	} else if (owned_by(ctx->owner) >= limit) {
+		err = -EDQUOT;
+	} else {
+		ctx->id = next_id;
+		err = xa_err(xa_store(&contexts, ctx->id, ctx, GFP_KERNEL_ACCOUNT));
+	}
+	if (!err) {
+		next_id++;
+		atomic64_inc(&dune_totals.contexts);
+		atomic64_inc(&dune_totals.created);
+	} else if (err != -ENOMEM) {
+		atomic64_inc(&dune_totals.refused);
+	}
+	mutex_unlock(&contexts_lock);
+	return err;
+}
+
+static struct dune_context *context_alloc(const struct dune_create *arg)
+{
+	struct dune_context *ctx = kvzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!ctx)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&ctx->ref);
+	mutex_init(&ctx->lock);
+	INIT_WORK(&ctx->free_work, context_free_work);
+	private_init(&ctx->private);
+	ctx->created_ns = ktime_get_ns();
+	ctx->owner = make_kuid(current_user_ns(), arg->owner);
+	memcpy(ctx->name, arg->name, sizeof(ctx->name));
+	err = uid_valid(ctx->owner) ? limits_resolve(arg->limits, ctx->limits) : -EINVAL;
+	ctx->report = kzalloc(sizeof(*ctx->report), GFP_KERNEL_ACCOUNT);
+	ctx->final = kzalloc(sizeof(*ctx->final), GFP_KERNEL_ACCOUNT);
+	if (!err && (!ctx->report || !ctx->final))
+		err = -ENOMEM;
+	if (!err)
+		err = ept_init(&ctx->ept);
+	if (!err)
+		return ctx;
+	context_free_struct(ctx);
+	return ERR_PTR(err);
+}
+
+int context_create(struct dune_create *arg)
+{
+	struct dune_context *ctx;
+	int err, fd;
+
+	if (!name_ok(arg->name) || memchr_inv(arg->reserved, 0, sizeof(arg->reserved)) || arg->ret_fd ||
+	    arg->ret_id)
+		return -EINVAL;
+	ctx = context_alloc(arg);
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	err = hw_get();
+	if (err)
+		goto free_context;
+	err = context_admit(ctx);
+	if (err)
+		goto put_cpu;
+	event_post(ctx, DUNE_EVENT_CREATED, 0, 0);
+	/* From here on the fd's reference is all there is, and closing it undoes everything. */
+	fd = dev_context_fd(ctx);
+	if (fd < 0) {
+		context_put(ctx);
+		return fd;
+	}
+	arg->ret_fd = fd;
+	arg->ret_id = ctx->id;
+	return 0;
+
+put_cpu:
+	hw_put();
+free_context:
+	ept_done(&ctx->ept);
+	context_free_struct(ctx);
+	return err;
+}
+
+/* ---- attach and lock ---- */
+
+/* Any context that is bound to this mm? */
+static bool mm_bound(struct mm_struct *mm)
+{
+	struct dune_context *ctx;
+	unsigned long id;
+
+	lockdep_assert_held(&contexts_lock);
+	xa_for_each(&contexts, id, ctx) {
+		unsigned int state = READ_ONCE(ctx->state);
+
+		if (ctx->mm == mm && state != DUNE_STATE_NEW && state != DUNE_STATE_ENDED)
+			return true;
+	}
+	return false;
+}
+
+static int attach_allowed(struct dune_context *ctx)
+{
+	if (!uid_eq(current_euid(), ctx->owner))
+		return -EPERM;
+	if (get_dumpable(current->mm) != SUID_DUMP_USER)
+		return -EACCES;
+	if (!thread_group_empty(current) || atomic_read(&current->mm->mm_users) != 1)
+		return -EBUSY;
+	return 0;
+}
+
+static int attach_bind(struct dune_context *ctx)
+{
+	struct dune_vcpu *vcpu;
+	int err;
+
+	if (ctx->state != DUNE_STATE_NEW || mm_bound(current->mm))
+		return -EEXIST;
+	err = vcpu_create(ctx, &vcpu);
+	if (err)
+		return err;
+	ctx->notifier.ops = &notifier_ops;
+	err = mmu_notifier_register(&ctx->notifier, current->mm);
+	if (err) {
+		vcpu_free(vcpu);
+		return err;
+	}
+	/* The mm's reference: given back by context_free_work. */
+	kref_get(&ctx->ref);
+	ctx->mm = current->mm;
+	ctx->pid = get_pid(task_tgid(current));
+	get_task_comm(ctx->comm, current);
+	ctx->vcpus[0] = vcpu;
+	smp_store_release(&ctx->nr_vcpus, 1);
+	smp_store_release(&ctx->state, DUNE_STATE_ATTACHED);
+	return 0;
+}
+
+int context_attach(struct dune_context *ctx, struct dune_attach *arg)
+{
+	int err;
+
+	if (arg->ret_id || memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
+		return -EINVAL;
+	err = attach_allowed(ctx);
+	if (err)
+		return err;
+	mutex_lock(&contexts_lock);
+	mutex_lock(&ctx->lock);
+	err = attach_bind(ctx);
+	mutex_unlock(&ctx->lock);
+	mutex_unlock(&contexts_lock);
+	if (err)
+		return err;
+	event_post(ctx, DUNE_EVENT_ATTACHED, 0, 0);
+	arg->ret_id = ctx->id;
+	return 0;
+}
+
+static bool canonical(u64 address)
+{
+	return (s64)(address << 16) >> 16 == (s64)address;
+}
+
+static bool upper(u64 address)
+{
+	return canonical(address) && (s64)address < 0;
+}
+
+/* One rule a line, for what VM entry checks (SDM 3C 27.3.1) and what private state requires. */
+static bool state_ok(const struct dune_vcpu_state *s)
+{
+	return upper(s->rip) && canonical(s->rsp) &&
+	       !(s->cr3 & ~PAGE_MASK) && s->cr3 < DUNE_PRIVATE_END &&
+	       upper(s->gdt_base) && s->gdt_limit <= 0xffff &&
+	       upper(s->idt_base) && s->idt_limit <= 0xffff &&
+	       upper(s->tr_base) && s->tr_limit >= 0x67 && s->tr_limit <= 0xffff &&
+	       s->tr_selector && !(s->tr_selector & 7) &&
+	       s->cs_selector && !(s->cs_selector & 7) &&
+	       s->ss_selector && !(s->ss_selector & 7) &&
+	       !s->pad[0] && !s->pad[1] && !s->pad[2] &&
+	       upper(s->lstar) && !(s->fmask >> 32) &&
+	       canonical(s->fs_base) && canonical(s->gs_base);
+}
+
+int context_lock(struct dune_context *ctx, const struct dune_lock *arg)
+{
+	int err = 0;
+
+	if (arg->pad || arg->signal_vector < 32 || arg->signal_vector > 255 || !state_ok(&arg->state))
+		return -EINVAL;
+	mutex_lock(&ctx->lock);
+	if (ctx->state != DUNE_STATE_ATTACHED)
+		err = -EBUSY;
+	else if (!area_complete(ctx))
+		err = -ENXIO;
+	if (!err) {
+		ctx->signal_vector = arg->signal_vector;
+		ctx->vcpus[0]->start = arg->state;
+		ctx->vcpus[0]->run->regs.rip = arg->state.rip;
+		ctx->vcpus[0]->run->regs.rsp = arg->state.rsp;
+		smp_store_release(&ctx->state, DUNE_STATE_RUNNING);
+	}
+	mutex_unlock(&ctx->lock);
+	if (!err)
+		event_post(ctx, DUNE_EVENT_RUNNING, 0, 0);
+	return err;
+}
+
+struct dune_vcpu *context_vcpu(struct dune_context *ctx)
+{
+	unsigned int i, nr = smp_load_acquire(&ctx->nr_vcpus);
+
+	for (i = 0; i < nr; i++)
+		if (ctx->vcpus[i]->task == current)
+			return ctx->vcpus[i];
+	return NULL;
+}
+
+/* ---- operations by id ---- */
+
+static struct dune_context *context_find(u64 id)
+{
+	lockdep_assert_held(&contexts_lock);
+	return xa_load(&contexts, id);
+}
+
+int context_set_limits(const struct dune_set_limits *arg)
+{
+	struct dune_context *ctx;
+	int err = -ENOENT;
+
+	mutex_lock(&contexts_lock);
+	ctx = context_find(arg->id);
+	if (ctx)
+		err = limits_resolve(arg->limits, ctx->limits);
+	mutex_unlock(&contexts_lock);
+	return err;
+}
+
+int context_kill(u64 id)
+{
+	struct dune_context *ctx;
+	int err = 0;
+
+	mutex_lock(&contexts_lock);
+	ctx = context_find(id);
+	if (!ctx)
+		err = -ENOENT;
+	else if (!READ_ONCE(ctx->pid) || smp_load_acquire(&ctx->state) == DUNE_STATE_ENDED)
+		err = -ESRCH;
+	else if (context_end(ctx, DUNE_END_KILL))
+		context_report_done(ctx);
+	mutex_unlock(&contexts_lock);
+	return err;
+}
+
+bool context_stats_after(u64 after_id, struct dune_stats *stats,
+			 void (*fill)(struct dune_context *ctx, struct dune_stats *stats))
+{
+	unsigned long id = after_id;
+	struct dune_context *ctx;
+
+	mutex_lock(&contexts_lock);
+	ctx = after_id < ULONG_MAX ? xa_find_after(&contexts, &id, ULONG_MAX, XA_PRESENT) : NULL;
+	if (ctx)
+		fill(ctx, stats);
+	mutex_unlock(&contexts_lock);
+	return ctx;
+}
+
+int context_report(struct dune_report *arg)
+{
+	struct dune_context *ctx;
+	int err = 0;
+
+	mutex_lock(&contexts_lock);
+	ctx = context_find(arg->id);
+	if (!ctx) {
+		err = -ENOENT;
+	} else if (smp_load_acquire(&ctx->report_ready)) {
+		u64 id = arg->id;
+
+		*arg = *ctx->report;
+		arg->abi = DUNE_ABI_VERSION;
+		arg->id = id;
+	} else {
+		arg->cause = DUNE_END_NONE;
+	}
+	mutex_unlock(&contexts_lock);
+	return err;
+}
+
+int context_init(void)
+{
+	free_queue = alloc_workqueue("dune", 0, 0);
+	return free_queue ? 0 : -ENOMEM;
+}
+
+void context_done(void)
+{
+	/* Files pin the module, so no context is left but those on their way out. */
+	mmu_notifier_synchronize();
+	destroy_workqueue(free_queue);
+	xa_destroy(&contexts);
+}

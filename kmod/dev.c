@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The two kinds of file: /dev/dune, for the service, and a context's fd, for its process. Owns decoding and
+ * checking of ioctl arguments: every struct is copied once, refused if it has anything unknown in it, and
+ * given to the code behind it.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/sched/task_stack.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include "kmod/area.h"
+#include "kmod/context.h"
+#include "kmod/hw.h"
+#include "kmod/dev.h"
+#include "kmod/event.h"
+#include "kmod/vcpu.h"
+
+/* Largest ioctl argument, in bytes. */
+#define ARGUMENT_MAX	512
+
+struct ioctl_row {
+	unsigned int cmd;
+	bool versioned;		/* starts with abi and flags */
+	long (*call)(struct file *file, void *arg);
+};
+
+/* ---- /dev/dune ---- */
+
+static long dev_get_info(struct file *file, void *arg)
+{
+	struct dune_info *info = arg;
+
+	if (info->flags)
+		return -EINVAL;
+	memset(info, 0, sizeof(*info));
+	info->abi = DUNE_ABI_VERSION;
+	hw_info(info);
+	info->nr_slots = min_t(u64, (1ull << (info->gpa_bits - DUNE_SLOT_SHIFT)), DUNE_SLOTS_MAX) - 1;
+	info->max_contexts = dune_max_contexts;
+	info->max_vcpus = min_t(u64, dune_max_vcpus, DUNE_MAX_VCPUS);
+	info->max_private = dune_max_private;
+	info->contexts = atomic64_read(&dune_totals.contexts);
+	info->vcpus = atomic64_read(&dune_totals.vcpus);
+	info->ept_pages = atomic64_read(&dune_totals.ept_pages);
+	info->private_pages = atomic64_read(&dune_totals.private_pages);
+	info->run_pages = atomic64_read(&dune_totals.run_pages);
+	info->vmcs_pages = atomic64_read(&dune_totals.vmcs_pages);
+	info->created = atomic64_read(&dune_totals.created);
+	info->refused = atomic64_read(&dune_totals.refused);
+	info->assertions = atomic64_read(&dune_totals.assertions);
+	strscpy(info->version, THIS_MODULE->version, sizeof(info->version));
+	return 0;
+}
+
+static long dev_create(struct file *file, void *arg)
+{
+	return context_create(arg);
+}
+
+static long dev_stats(struct file *file, void *arg)
+{
+	return context_stats(arg);
+}
+
+static long dev_report(struct file *file, void *arg)
+{
+	return context_report(arg);
+}
+
+static long dev_set_limits(struct file *file, void *arg)
+{
+	return context_set_limits(arg);
+}
+
+static long dev_kill(struct file *file, void *arg)
+{
+	struct dune_kill *kill = arg;
+
+	return context_kill(kill->id);
+}
+
+static const struct ioctl_row dev_rows[] = {
+	{ DUNE_INFO, false, dev_get_info },
+	{ DUNE_CREATE, true, dev_create },
+	{ DUNE_STATS, true, dev_stats },
+	{ DUNE_REPORT, true, dev_report },
+	{ DUNE_SET_LIMITS, true, dev_set_limits },
+	{ DUNE_KILL, true, dev_kill },
+};
+
+/* ---- context fds ---- */
+
+static struct dune_context *context_of(struct file *file)
+{
+	return file->private_data;
+}
+
+/* The fd is no authority: only the process that attached may go on. */
+static int check_mm(struct dune_context *ctx)
+{
+	return smp_load_acquire(&ctx->state) == DUNE_STATE_NEW || ctx->mm != current->mm ? -EXDEV : 0;
+}
+
+static long ctx_attach(struct file *file, void *arg)
+{
+	return context_attach(context_of(file), arg);
+}
+
+static long ctx_private_write(struct file *file, void *arg)
+{
+	struct dune_context *ctx = context_of(file);
+	struct dune_private_write *write = arg;
+	int err = check_mm(ctx);
+
+	if (err)
+		return err;
+	mutex_lock(&ctx->lock);
+	if (ctx->state == DUNE_STATE_ATTACHED)
+		err = private_write(ctx, write->gpa, write->source, write->size_bytes);
+	else
+		err = -EBUSY;
+	mutex_unlock(&ctx->lock);
+	return err;
+}
+
+static long ctx_lock(struct file *file, void *arg)
+{
+	return check_mm(context_of(file)) ?: context_lock(context_of(file), arg);
+}
+
+static const struct ioctl_row ctx_rows[] = {
+	{ DUNE_ATTACH, true, ctx_attach },
+	{ DUNE_PRIVATE_WRITE, false, ctx_private_write },
+	{ DUNE_LOCK, true, ctx_lock },
+};
+
+/* RUN changes the caller's registers, so it is taken from the trampoline's own instructions only. */
+static long ctx_run(struct file *file, bool is_signal, unsigned long arg)
+{
+	struct pt_regs *regs = task_pt_regs(current);
+	struct dune_context *ctx = context_of(file);
+	struct dune_vcpu *vcpu;
+	unsigned long from;
+
+	from = is_signal ? DUNE_TRAMPOLINE_SIGNAL_SYSCALL : DUNE_TRAMPOLINE_RUN_SYSCALL;
+	if (check_mm(ctx))
+		return -EXDEV;
+	if (!user_64bit_mode(regs) || regs->ip != DUNE_TRAMPOLINE_ADDR + from + 2)
+		return -EPERM;
+	if (smp_load_acquire(&ctx->state) != DUNE_STATE_RUNNING)
+		return -EBUSY;
+	vcpu = context_vcpu(ctx);
+	return vcpu ? vcpu_run(vcpu, regs, is_signal, arg) : -ESRCH;
+}
+
+/* ---- common ---- */
+
+static long ioctl_call(const struct ioctl_row *row, struct file *file, unsigned long user)
+{
+	u64 buffer[ARGUMENT_MAX / sizeof(u64)];
+	size_t size_bytes = _IOC_SIZE(row->cmd);
+	u32 *header = (u32 *)buffer;
+	long ret;
+
+	if (copy_from_user(buffer, (void __user *)user, size_bytes))
+		return -EFAULT;
+	if (row->versioned && header[0] != DUNE_ABI_VERSION)
+		return -EPROTONOSUPPORT;
+	if (row->versioned && header[1])
+		return -EINVAL;
+	ret = row->call(file, buffer);
+	if (ret >= 0 && (_IOC_DIR(row->cmd) & _IOC_READ) &&
+	    copy_to_user((void __user *)user, buffer, size_bytes))
+		return -EFAULT;
+	return ret;
+}
+
+static long ioctl_find(const struct ioctl_row *rows, size_t count, struct file *file, unsigned int cmd,
+		       unsigned long user)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (rows[i].cmd == cmd)
+			return ioctl_call(&rows[i], file, user);
+	return -ENOTTY;
+}
+
+static long ctx_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	if (cmd == DUNE_RUN || cmd == DUNE_RUN_SIGNAL)
+		return ctx_run(file, cmd == DUNE_RUN_SIGNAL, arg);
+	return ioctl_find(ctx_rows, ARRAY_SIZE(ctx_rows), file, cmd, arg);
+}
+
+static int ctx_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return area_mmap(context_of(file), vma);
+}
+
+static int ctx_release(struct inode *inode, struct file *file)
+{
+	context_put(context_of(file));
+	return 0;
+}
+
+static const struct file_operations ctx_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = ctx_ioctl,
+	.mmap = ctx_mmap,
+	.release = ctx_release,
+	.llseek = noop_llseek,
+};
+
+int dev_context_fd(struct dune_context *ctx)
+{
+	return anon_inode_getfd("[dune]", &ctx_fops, ctx, O_RDWR | O_CLOEXEC);
+}
+
+static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return ioctl_find(dev_rows, ARRAY_SIZE(dev_rows), file, cmd, arg);
+}
+
+static int dev_open(struct inode *inode, struct file *file)
+{
+	file->private_data = event_reader_new();
+	return file->private_data ? nonseekable_open(inode, file) : -ENOMEM;
+}
+
+static int dev_release(struct inode *inode, struct file *file)
+{
+	event_reader_free(file->private_data);
+	return 0;
+}
+
+static ssize_t dev_read(struct file *file, char __user *buffer, size_t size_bytes, loff_t *unused)
+{
+	return event_read(file->private_data, buffer, size_bytes, !(file->f_flags & O_NONBLOCK));
+}
+
+static __poll_t dev_poll(struct file *file, poll_table *table)
+{
+	return event_poll(file->private_data, file, table);
+}
+
+static const struct file_operations dev_fops = {
+	.owner = THIS_MODULE,
+	.open = dev_open,
+	.release = dev_release,
+	.read = dev_read,
+	.poll = dev_poll,
+	.unlocked_ioctl = dev_ioctl,
+};
+
+static struct miscdevice dev_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "dune",
+	.fops = &dev_fops,
+	.mode = 0600,
+};
+
+int dev_init(void)
+{
+	return misc_register(&dev_misc);
+}
+
+void dev_done(void)
+{
+	misc_deregister(&dev_misc);
+}

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * EPT as a function of the host's page table: filled on violation, emptied by the notifier, never a source
+ * of truth. Owns the tables, the slots and the zap generation; must never hold a page reference nor sleep
+ * under its lock.
+ */
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/smp.h>
+#include <linux/vmalloc.h>
+#include "kmod/context.h"
+#include "kmod/hw.h"
+#include "kmod/hostpt.h"
+#include "kmod/vcpu.h"
+
+#define EPT_ACCESS	(EPT_READ | EPT_WRITE | EPT_EXEC)
+#define EPT_TYPE_SHIFT	3
+#define EPT_IPAT	BIT_ULL(6)	/* the host decides about caching, not the guest's PAT */
+#define EPT_TYPE_WB	6
+#define EPT_ADDRESS	GENMASK_ULL(51, 12)
+#define EPT_LEVELS	4
+#define EPT_ENTRIES	512
+
+#define SLICE_SIZE	(1ull << DUNE_SLOT_SHIFT)
+
+static unsigned int ept_index(u64 gpa, unsigned int level)
+{
+	return gpa >> (PAGE_SHIFT + 9 * level) & (EPT_ENTRIES - 1);
+}
+
+static u64 *ept_child(u64 entry)
+{
+	return __va(entry & EPT_ADDRESS);
+}
+
+/* ---- tables ---- */
+
+/* Table pages allocated before the lock is taken; what is left over is freed after. */
+struct ept_spare {
+	u64 *pages[EPT_LEVELS - 1];
+	unsigned int count;
+};
+
+static int spare_fill(struct ept_spare *spare, unsigned int want)
+{
+	while (spare->count < want) {
+		u64 *page = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+
+		if (!page)
+			return -ENOMEM;
+		spare->pages[spare->count++] = page;
+	}
+	return 0;
+}
+
+static void spare_free(struct ept_spare *spare)
+{
+	while (spare->count)
+		free_page((unsigned long)spare->pages[--spare->count]);
+}
+
+static void account_pages(struct dune_ept *ept, s64 count)
+{
+	WRITE_ONCE(ept->nr_pages, ept->nr_pages + count);
+	atomic64_add(count, &dune_totals.ept_pages);
+}
+
+/* Number of tables missing on the way to the leaf of gpa; ret_leaf is set when none is. */
+static unsigned int ept_reach(struct dune_ept *ept, u64 gpa, struct ept_spare *spare, u64 **ret_leaf)
+{
+	u64 *table = ept->root;
+	unsigned int level;
+
+	lockdep_assert_held(&ept->lock);
+	for (level = EPT_LEVELS - 1; level; level--) {
+		u64 *entry = &table[ept_index(gpa, level)];
+
+		if (!(*entry & EPT_ACCESS)) {
+			if (!spare->count)
+				return level;
+			WRITE_ONCE(*entry, __pa(spare->pages[--spare->count]) | EPT_ACCESS);
+			account_pages(ept, 1);
+		}
+		table = ept_child(*entry);
+	}
+	*ret_leaf = &table[ept_index(gpa, 0)];
+	return 0;
+}
+
+static void ept_free_tables(struct dune_ept *ept, u64 *table, unsigned int level)
+{
+	unsigned int i;
+
+	for (i = 0; level && i < EPT_ENTRIES; i++)
+		if (table[i] & EPT_ACCESS)
+			ept_free_tables(ept, ept_child(table[i]), level - 1);
+	free_page((unsigned long)table);
+	account_pages(ept, -1);
+}
+
+int ept_init(struct dune_ept *ept)
+{
+	spin_lock_init(&ept->lock);
+	/* No CPU has flushed generation 1 yet: a recycled root can't meet its predecessor's entries. */
+	ept->gen = 1;
+	ept->flushed = alloc_percpu(u64);
+	ept->slices = kvcalloc(DUNE_SLOTS_MAX, sizeof(*ept->slices), GFP_KERNEL_ACCOUNT);
+	ept->root = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (ept->root)
+		account_pages(ept, 1);
+	if (!ept->flushed || !ept->slices || !ept->root) {
+		ept_done(ept);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void ept_done(struct dune_ept *ept)
+{
+	if (ept->root)
+		ept_free_tables(ept, ept->root, EPT_LEVELS - 1);
+	ept->root = NULL;
+	kvfree(ept->slices);
+	ept->slices = NULL;
+	free_percpu(ept->flushed);
+	ept->flushed = NULL;
+}
+
+/* ---- invalidation ---- */
+
+/* The interrupt itself is the message. */
+static void ept_kicked(void *unused)
+{
+}
+
+/*
+ * Removed entries may still be cached by CPUs in guest mode: they leave it now, and flush before they enter
+ * again. Pairs with ept_flush_local: either it sees the new generation or we see in_guest.
+ */
+static void ept_kick(struct dune_context *ctx)
+{
+	unsigned int i, nr = smp_load_acquire(&ctx->nr_vcpus);
+	int self = get_cpu();
+	u64 ipis = 0;
+
+	smp_mb();
+	for (i = 0; i < nr; i++) {
+		struct dune_vcpu *vcpu = READ_ONCE(ctx->vcpus[i]);
+		int cpu = READ_ONCE(vcpu->guest_cpu);
+
+		if (!READ_ONCE(vcpu->in_guest) || cpu == self)
+			continue;
+		/* Returns once the CPU has taken the interrupt, so once it has left the guest. */
+		smp_call_function_single(cpu, ept_kicked, NULL, 1);
+		ipis++;
+	}
+	put_cpu();
+	if (ipis) {
+		spin_lock(&ctx->ept.lock);
+		ctx->ept.ipis += ipis;
+		spin_unlock(&ctx->ept.lock);
+	}
+}
+
+/* Clears the leaves of [gpa, end) within one slot; whole tables are skipped at once. */
+static u64 ept_zap_slot(struct dune_ept *ept, u64 gpa, u64 end, bool test_only)
+{
+	u64 zapped = 0;
+
+	while (gpa < end) {
+		u64 *table = ept->root;
+		unsigned int level;
+
+		for (level = EPT_LEVELS - 1; level; level--) {
+			u64 entry = table[ept_index(gpa, level)];
+
+			if (!(entry & EPT_ACCESS))
+				break;
+			table = ept_child(entry);
+		}
+		if (!level && (table[ept_index(gpa, 0)] & EPT_ACCESS)) {
+			if (!test_only)
+				WRITE_ONCE(table[ept_index(gpa, 0)], 0);
+			zapped++;
+		}
+		gpa = ALIGN_DOWN(gpa, 1ull << (PAGE_SHIFT + 9 * level)) +
+		      (1ull << (PAGE_SHIFT + 9 * level));
+	}
+	return zapped;
+}
+
+static u64 ept_zap(struct dune_ept *ept, unsigned long start, unsigned long end, bool test_only)
+{
+	u64 zapped = 0;
+	u32 slot;
+
+	lockdep_assert_held(&ept->lock);
+	for (slot = 1; slot <= ept->nr_slots; slot++) {
+		u64 base = (u64)(ept->slices[slot] - 1) << DUNE_SLOT_SHIFT;
+		u64 from = max_t(u64, start, base), to = min_t(u64, end, base + SLICE_SIZE);
+		u64 gpa = (u64)slot << DUNE_SLOT_SHIFT;
+
+		if (from < to)
+			zapped += ept_zap_slot(ept, gpa + (from - base), gpa + (to - base), test_only);
+	}
+	if (zapped && !test_only) {
+		ept->zaps += zapped;
+		WRITE_ONCE(ept->gen, ept->gen + 1);
+	}
+	return zapped;
+}
+
+void ept_invalidate_start(struct dune_context *ctx, unsigned long start, unsigned long end)
+{
+	struct dune_ept *ept = &ctx->ept;
+	u64 zapped;
+
+	spin_lock(&ept->lock);
+	ept->invalidating++;
+	WRITE_ONCE(ept->seq, ept->seq + 1);
+	zapped = ept_zap(ept, start, end, false);
+	spin_unlock(&ept->lock);
+	if (zapped)
+		ept_kick(ctx);
+}
+
+void ept_invalidate_end(struct dune_context *ctx)
+{
+	struct dune_ept *ept = &ctx->ept;
+
+	spin_lock(&ept->lock);
+	WRITE_ONCE(ept->seq, ept->seq + 1);
+	dune_assert(ept->invalidating);
+	ept->invalidating--;
+	spin_unlock(&ept->lock);
+}
+
+bool ept_zap_young(struct dune_context *ctx, unsigned long start, unsigned long end)
+{
+	struct dune_ept *ept = &ctx->ept;
+	u64 zapped;
+
+	spin_lock(&ept->lock);
+	WRITE_ONCE(ept->seq, ept->seq + 1);
+	zapped = ept_zap(ept, start, end, false);
+	spin_unlock(&ept->lock);
+	if (zapped)
+		ept_kick(ctx);
+	return zapped;
+}
+
+bool ept_test_young(struct dune_context *ctx, unsigned long start, unsigned long end)
+{
+	u64 found;
+
+	spin_lock(&ctx->ept.lock);
+	found = ept_zap(&ctx->ept, start, end, true);
+	spin_unlock(&ctx->ept.lock);
+	return found;
+}
+
+void ept_flush_local(struct dune_vcpu *vcpu)
+{
+	struct dune_ept *ept = &vcpu->ctx->ept;
+	u64 *flushed = this_cpu_ptr(ept->flushed);
+	u64 gen = READ_ONCE(ept->gen);
+
+	if (*flushed == gen)
+		return;
+	hw_flush_ept(__pa(ept->root));
+	*flushed = gen;
+	vcpu_count(vcpu, DUNE_COUNT_INVEPT);
+}
+
+void ept_assert_flushed(struct dune_vcpu *vcpu)
+{
+	/* With other CPUs a zap may be under way now; its interrupt throws us out at once. */
+	if (num_online_cpus() == 1)
+		dune_assert(*this_cpu_ptr(vcpu->ctx->ept.flushed) == READ_ONCE(vcpu->ctx->ept.gen));
+}
+
+/* ---- slots ---- */
+
+s64 ept_slice(struct dune_context *ctx, unsigned long hva)
+{
+	u32 limit = min_t(u64, (1ull << (hw_gpa_bits() - DUNE_SLOT_SHIFT)), DUNE_SLOTS_MAX);
+	u32 slice = (hva >> DUNE_SLOT_SHIFT) + 1;
+	struct dune_ept *ept = &ctx->ept;
+	s64 ret = -ENOSPC;
+	u32 slot;
+
+	if (hva >= TASK_SIZE_MAX)
+		return -EFAULT;
+	spin_lock(&ept->lock);
+	for (slot = 1; slot <= ept->nr_slots; slot++)
+		if (ept->slices[slot] == slice)
+			break;
+	if (slot < limit) {
+		if (slot > ept->nr_slots) {
+			ept->slices[slot] = slice;
+			WRITE_ONCE(ept->nr_slots, slot);
+		}
+		ret = (s64)slot << DUNE_SLOT_SHIFT;
+	}
+	spin_unlock(&ept->lock);
+	return ret;
+}
+
+/* ---- violations ---- */
+
+static int ept_insert(struct dune_ept *ept, u64 gpa, u64 entry, u64 seq, bool check_seq)
+{
+	struct ept_spare spare = {};
+	unsigned int missing;
+	u64 *leaf = NULL;
+	int err = 0;
+
+	for (;;) {
+		spin_lock(&ept->lock);
+		if (check_seq && (ept->invalidating || ept->seq != seq)) {
+			ept->retries++;
+			spin_unlock(&ept->lock);
+			err = -EAGAIN;
+			break;
+		}
+		missing = ept_reach(ept, gpa, &spare, &leaf);
+		if (!missing) {
+			/* What CPUs may have cached must not allow more than the new entry. */
+			if (*leaf & ~entry)
+				WRITE_ONCE(ept->gen, ept->gen + 1);
+			WRITE_ONCE(*leaf, entry);
+			ept->fills++;
+			spin_unlock(&ept->lock);
+			break;
+		}
+		spin_unlock(&ept->lock);
+		err = spare_fill(&spare, missing);
+		if (err)
+			break;
+	}
+	spare_free(&spare);
+	return err;
+}
+
+int ept_map_private(struct dune_context *ctx, u64 gpa, u64 pfn, u32 access)
+{
+	u64 entry = pfn << PAGE_SHIFT | EPT_TYPE_WB << EPT_TYPE_SHIFT | EPT_IPAT | access;
+
+	return ept_insert(&ctx->ept, gpa, entry, 0, false);
+}
+
+enum ept_result ept_fault(struct dune_vcpu *vcpu, u64 gpa, u32 access, unsigned long *ret_hva)
+{
+	struct dune_context *ctx = vcpu->ctx;
+	struct dune_ept *ept = &ctx->ept;
+	u64 slot = gpa >> DUNE_SLOT_SHIFT, seq;
+	struct hostpt_leaf leaf;
+	unsigned long hva;
+	u64 entry;
+	int err;
+
+	if (!slot || slot > READ_ONCE(ept->nr_slots))
+		return EPT_BAD;
+	hva = (u64)(READ_ONCE(ept->slices[slot]) - 1) << DUNE_SLOT_SHIFT;
+	hva += gpa & (SLICE_SIZE - 1);
+	if (hva >= TASK_SIZE_MAX)
+		return EPT_BAD;
+	*ret_hva = hva;
+	seq = READ_ONCE(ept->seq);
+	smp_rmb();	/* pairs with the lock in ept_invalidate_start: the walk is not older than seq */
+	hostpt_walk(ctx->mm, hva, &leaf);
+	if ((access & EPT_EXEC) && leaf.noexec)
+		return EPT_NOEXEC;
+	if ((leaf.access & access) != access)
+		return EPT_TOUCH;
+	entry = leaf.pfn << PAGE_SHIFT | (u64)leaf.memory_type << EPT_TYPE_SHIFT | EPT_IPAT | leaf.access;
+	err = ept_insert(ept, gpa, entry, seq, true);
+	if (err == -EAGAIN) {
+		cond_resched();
+		return EPT_RETRY;
+	}
+	return err ? EPT_NOMEM : EPT_FILLED;
+}

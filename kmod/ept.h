@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * EPT: a cache of the host's page table (slots) and the only mapping of private memory (slot 0).
+ */
+#ifndef DUNE_EPT_H
+#define DUNE_EPT_H
+
+#include <linux/percpu.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+struct dune_context;
+struct dune_vcpu;
+
+/* Slots per context at most, whatever the CPU's physical-address width: 4 TB of touched gigabytes. */
+#define DUNE_SLOTS_MAX	4096
+
+#define EPT_READ	1u
+#define EPT_WRITE	2u
+#define EPT_EXEC	4u
+
+struct dune_ept {
+	spinlock_t lock;
+	u64 *root;		/* top-level table; its address is the EPTP's */
+	u64 gen;		/* [e] zap generation: entries removed so far need an INVEPT */
+	u64 seq;		/* [e] changes whenever an invalidation starts or ends */
+	unsigned int invalidating;	/* [e] invalidations between start and end */
+	u64 __percpu *flushed;	/* generation of the CPU's last INVEPT for this EPT */
+	u32 *slices;		/* [e] slot -> slice + 1; 0 = free */
+	u32 nr_slots;		/* [e] slots 1 .. nr_slots are handed out */
+	u64 nr_pages;		/* [e] table pages */
+	u64 zaps, ipis, fills, retries;	/* [e] */
+};
+
+enum ept_result {
+	EPT_FILLED,	/* resolved: enter again */
+	EPT_RETRY,	/* lost a race with an invalidation: enter again */
+	EPT_TOUCH,	/* the kernel has to see the access: touch natively */
+	EPT_NOEXEC,	/* present, but not executable */
+	EPT_BAD,	/* names no memory */
+	EPT_NOMEM,
+};
+
+int ept_init(struct dune_ept *ept);
+void ept_done(struct dune_ept *ept);
+
+/* Resolves a violation of `access` (EPT_*) at gpa; ret_hva is the host address for EPT_TOUCH/NOEXEC. */
+enum ept_result ept_fault(struct dune_vcpu *vcpu, u64 gpa, u32 access, unsigned long *ret_hva);
+
+/* Maps a page of private memory. May sleep. */
+int ept_map_private(struct dune_context *ctx, u64 gpa, u64 pfn, u32 access);
+
+/* The gpa of the slot for the slice of hva, handing one out: -EFAULT, -ENOSPC. */
+s64 ept_slice(struct dune_context *ctx, unsigned long hva);
+
+/* Notifier side; neither sleeps. */
+void ept_invalidate_start(struct dune_context *ctx, unsigned long start, unsigned long end);
+void ept_invalidate_end(struct dune_context *ctx);
+bool ept_zap_young(struct dune_context *ctx, unsigned long start, unsigned long end);
+bool ept_test_young(struct dune_context *ctx, unsigned long start, unsigned long end);
+
+/* With interrupts off, before entry: INVEPT if this CPU has not seen the last zap. */
+void ept_flush_local(struct dune_vcpu *vcpu);
+
+/* The discipline that an emulator's over-eager flushing would hide: called right before entry. */
+void ept_assert_flushed(struct dune_vcpu *vcpu);
+
+#endif

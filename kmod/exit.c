@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What to do after an exit, by reason. Runs with interrupts and preemption on, on what hw_enter read; a
+ * reason without a row ends the context. Guest registers and exit data are hostile.
+ */
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <asm/processor.h>
+#include <asm/trapnr.h>
+#include <asm/vmx.h>
+#include "kmod/context.h"
+#include "kmod/hw.h"
+#include "kmod/vcpu.h"
+#include "kmod/vmx/cpuid.h"
+
+void vcpu_skip(struct dune_vcpu *vcpu)
+{
+	vcpu->run->regs.rip += vcpu->exit.instruction_length;
+	vcpu->vmx.rip_dirty = true;
+}
+
+static void inject(struct dune_vcpu *vcpu, u32 type, u8 vector, bool has_error, u32 error_code)
+{
+	vcpu->inject.info = INTR_INFO_VALID_MASK | type | vector |
+			    (has_error ? INTR_INFO_DELIVER_CODE_MASK : 0);
+	vcpu->inject.error_code = error_code;
+	vcpu->inject.instruction_length = vcpu->exit.instruction_length;
+}
+
+enum vcpu_next exit_inject(struct dune_vcpu *vcpu, u8 vector, bool has_error, u32 error_code)
+{
+	inject(vcpu, INTR_TYPE_HARD_EXCEPTION, vector, has_error, error_code);
+	return VCPU_ENTER;
+}
+
+enum vcpu_next exit_deny(struct dune_vcpu *vcpu, u8 vector)
+{
+	vcpu_count(vcpu, DUNE_COUNT_DENIED);
+	return exit_inject(vcpu, vector, vector == X86_TRAP_GP, 0);
+}
+
+static enum vcpu_next exit_nothing(struct dune_vcpu *vcpu)
+{
+	return VCPU_ENTER;
+}
+
+static enum vcpu_next exit_forbidden_ud(struct dune_vcpu *vcpu)
+{
+	return exit_deny(vcpu, X86_TRAP_UD);
+}
+
+static enum vcpu_next exit_forbidden_gp(struct dune_vcpu *vcpu)
+{
+	return exit_deny(vcpu, X86_TRAP_GP);
+}
+
+static enum vcpu_next exit_triple_fault(struct dune_vcpu *vcpu)
+{
+	return vcpu_end(vcpu, DUNE_END_TRIPLE_FAULT);
+}
+
+/* #NM with XFD_ERR set belongs to a feature that CPUID hides: it must not leak into the host's next #NM. */
+static enum vcpu_next exit_nm(struct dune_vcpu *vcpu)
+{
+	if (boot_cpu_has(X86_FEATURE_XFD))
+		wrmsrl(MSR_IA32_XFD_ERR, 0);
+	return exit_inject(vcpu, X86_TRAP_NM, false, 0);
+}
+
+static enum vcpu_next exit_exception(struct dune_vcpu *vcpu)
+{
+	u32 info = vcpu->exit.interruption_info;
+	u8 vector = info & INTR_INFO_VECTOR_MASK;
+
+	/* Both were the host's, and were handled before interrupts came on. */
+	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR || vector == X86_TRAP_MC)
+		return VCPU_ENTER;
+	/* Trap 10: #AC and #DB while another event is being delivered could go on for ever. */
+	if (vcpu->inject.info)
+		return vcpu_end(vcpu, DUNE_END_EVENT_LOOP);
+	switch (vector) {
+	case X86_TRAP_DB:
+		inject(vcpu, info & INTR_INFO_INTR_TYPE_MASK, vector, false, 0);
+		return VCPU_ENTER;
+	case X86_TRAP_AC:
+		return exit_inject(vcpu, vector, true, vcpu->exit.interruption_error);
+	case X86_TRAP_NM:
+		return exit_nm(vcpu);
+	default:
+		return vcpu_end(vcpu, DUNE_END_BAD_EXIT);
+	}
+}
+
+static enum vcpu_next exit_cpuid(struct dune_vcpu *vcpu)
+{
+	struct dune_regs *regs = &vcpu->run->regs;
+
+	vmx_cpuid(regs);
+	vcpu_skip(vcpu);
+	return VCPU_ENTER;
+}
+
+static enum vcpu_next exit_vmcall(struct dune_vcpu *vcpu)
+{
+	if (vcpu->exit.cpl)
+		return exit_deny(vcpu, X86_TRAP_UD);
+	return hypercall(vcpu);
+}
+
+/* ---- control registers and MSRs ---- */
+
+static u64 *register_of(struct dune_regs *regs, unsigned int number)
+{
+	BUILD_BUG_ON(offsetof(struct dune_regs, r15) != 15 * sizeof(u64));
+	return (u64 *)regs + (number & 15);
+}
+
+/* Only CR8 has an answer: there is no APIC, so the task priority is always 0 (SDM 3C table 28-3). */
+static enum vcpu_next exit_cr_access(struct dune_vcpu *vcpu)
+{
+	u64 qualification = vcpu->exit.qualification;
+	u64 *reg = register_of(&vcpu->run->regs, qualification >> 8);
+	unsigned int cr = qualification & 15, type = qualification >> 4 & 3;
+
+	if (cr != 8 || type > 1 || reg == &vcpu->run->regs.rsp)
+		return exit_deny(vcpu, X86_TRAP_GP);
+	if (type == 0 && *reg)
+		return exit_deny(vcpu, X86_TRAP_GP);
+	if (type == 1)
+		*reg = 0;
+	vcpu_skip(vcpu);
+	return VCPU_ENTER;
+}
+
+static struct dune_msr_entry *switched_msr(struct dune_vcpu *vcpu, u32 index)
+{
+	unsigned int i;
+
+	for (i = 0; i < VCPU_NR_MSRS; i++)
+		if (vcpu->vmx.guest_msrs[i].index == index)
+			return &vcpu->vmx.guest_msrs[i];
+	return NULL;
+}
+
+static enum vcpu_next exit_msr_read(struct dune_vcpu *vcpu)
+{
+	struct dune_regs *regs = &vcpu->run->regs;
+	struct dune_msr_entry *msr = switched_msr(vcpu, (u32)regs->rcx);
+
+	if (!msr)
+		return exit_deny(vcpu, X86_TRAP_GP);
+	regs->rax = (u32)msr->value;
+	regs->rdx = msr->value >> 32;
+	vcpu_skip(vcpu);
+	return VCPU_ENTER;
+}
+
+static bool canonical(u64 address)
+{
+	return (s64)(address << 16) >> 16 == (s64)address;
+}
+
+static enum vcpu_next exit_msr_write(struct dune_vcpu *vcpu)
+{
+	struct dune_regs *regs = &vcpu->run->regs;
+	struct dune_msr_entry *msr = switched_msr(vcpu, (u32)regs->rcx);
+	u64 value = (u32)regs->rax | regs->rdx << 32;
+
+	/* A bad value would fail the whole entry (SDM 3C 27.4). */
+	if (!msr || (msr->index == MSR_LSTAR && !canonical(value)) ||
+	    (msr->index == MSR_SYSCALL_MASK && value >> 32))
+		return exit_deny(vcpu, X86_TRAP_GP);
+	msr->value = value;
+	vcpu_skip(vcpu);
+	return VCPU_ENTER;
+}
+
+/* ---- EPT violations ---- */
+
+static bool is_stuck(struct dune_vcpu *vcpu, u64 gpa)
+{
+	u64 rip = vcpu->run->regs.rip, seq = READ_ONCE(vcpu->ctx->ept.seq);
+
+	if (vcpu->stuck_gpa != gpa || vcpu->stuck_rip != rip || vcpu->stuck_seq != seq) {
+		vcpu->stuck_gpa = gpa;
+		vcpu->stuck_rip = rip;
+		vcpu->stuck_seq = seq;
+		vcpu->nr_stuck = 0;
+	}
+	/* A touch and a fill are the ordinary way; another of each is one too many. */
+	return ++vcpu->nr_stuck > 4;
+}
+
+/*
+ * The runtime's own access to user memory, from its own stack: a native touch would let a signal frame be
+ * built at a stale stack pointer, so the fault is resolved here.
+ */
+static enum vcpu_next resolve_here(struct dune_vcpu *vcpu, unsigned long hva, bool write)
+{
+	int err;
+
+	if (mmap_read_lock_killable(current->mm))
+		return VCPU_WORK;
+	err = fixup_user_fault(current->mm, hva, write ? FAULT_FLAG_WRITE : 0, NULL);
+	mmap_read_unlock(current->mm);
+	if (err && !fatal_signal_pending(current))
+		force_sig(SIGSEGV);
+	return err ? VCPU_WORK : VCPU_ENTER;
+}
+
+static enum vcpu_next touch(struct dune_vcpu *vcpu, unsigned long hva, u32 access)
+{
+	bool write = access & EPT_WRITE;
+
+	if ((s64)vcpu->run->regs.rip < 0 && !vcpu->exit.cpl)
+		return resolve_here(vcpu, hva, write);
+	/* The instruction's own address, where the CPU gave it: si_addr has it to the byte. */
+	if ((vcpu->exit.qualification & EPT_VIOLATION_GVA_TRANSLATED) &&
+	    (vcpu->exit.guest_linear & PAGE_MASK) == (hva & PAGE_MASK))
+		hva = vcpu->exit.guest_linear;
+	vcpu->exit.guest_linear = hva;
+	return write ? VCPU_TOUCH_WRITE : VCPU_TOUCH_READ;
+}
+
+static u32 violation_access(struct dune_vcpu *vcpu)
+{
+	u64 qualification = vcpu->exit.qualification;
+	u32 access = 0;
+
+	if (qualification & EPT_VIOLATION_ACC_READ) {
+		vcpu_count(vcpu, DUNE_COUNT_EPT_READ);
+		access |= EPT_READ;
+	}
+	if (qualification & EPT_VIOLATION_ACC_WRITE) {
+		vcpu_count(vcpu, DUNE_COUNT_EPT_WRITE);
+		access |= EPT_READ | EPT_WRITE;
+	}
+	if (qualification & EPT_VIOLATION_ACC_INSTR) {
+		vcpu_count(vcpu, DUNE_COUNT_EPT_EXEC);
+		access |= EPT_READ | EPT_EXEC;
+	}
+	return access;
+}
+
+static enum vcpu_next exit_ept_violation(struct dune_vcpu *vcpu)
+{
+	u64 gpa = vcpu->exit.guest_physical;
+	u32 access = violation_access(vcpu);
+	enum ept_result result;
+	unsigned long hva = 0;
+
+	result = ept_fault(vcpu, gpa, access, &hva);
+	switch (result) {
+	case EPT_RETRY:
+		return VCPU_ENTER;
+	case EPT_FILLED:
+	case EPT_TOUCH:
+		if (is_stuck(vcpu, gpa))
+			return vcpu_end(vcpu, DUNE_END_STUCK);
+		return result == EPT_FILLED ? VCPU_ENTER : touch(vcpu, hva, access);
+	case EPT_NOEXEC:
+		current->thread.error_code = 0x15;	/* user, fetch, protection */
+		current->thread.trap_nr = X86_TRAP_PF;
+		current->thread.cr2 = hva;
+		vcpu_raise(vcpu, SIGSEGV, SEGV_ACCERR, hva);
+		return VCPU_ENTER;
+	case EPT_NOMEM:
+		force_sig(SIGBUS);
+		return VCPU_WORK;
+	default:
+		return vcpu_end(vcpu, DUNE_END_BAD_GPA);
+	}
+}
+
+static enum vcpu_next exit_ept_misconfig(struct dune_vcpu *vcpu)
+{
+	dune_assert(false);
+	return vcpu_end(vcpu, DUNE_END_BAD_EXIT);
+}
+
+typedef enum vcpu_next (*exit_handler)(struct dune_vcpu *vcpu);
+
+static const exit_handler exit_handlers[DUNE_NR_EXITS] = {
+	[EXIT_REASON_EXCEPTION_NMI]	  = exit_exception,
+	[EXIT_REASON_EXTERNAL_INTERRUPT]  = exit_nothing,
+	[EXIT_REASON_TRIPLE_FAULT]	  = exit_triple_fault,
+	[EXIT_REASON_INTERRUPT_WINDOW]	  = exit_nothing,
+	[EXIT_REASON_CPUID]		  = exit_cpuid,
+	[EXIT_REASON_HLT]		  = exit_forbidden_gp,
+	[EXIT_REASON_INVD]		  = exit_forbidden_gp,
+	[EXIT_REASON_RDPMC]		  = exit_forbidden_gp,
+	[EXIT_REASON_VMCALL]		  = exit_vmcall,
+	[EXIT_REASON_VMCLEAR]		  = exit_forbidden_ud,
+	[EXIT_REASON_VMLAUNCH]		  = exit_forbidden_ud,
+	[EXIT_REASON_VMPTRLD]		  = exit_forbidden_ud,
+	[EXIT_REASON_VMPTRST]		  = exit_forbidden_ud,
+	[EXIT_REASON_VMREAD]		  = exit_forbidden_ud,
+	[EXIT_REASON_VMRESUME]		  = exit_forbidden_ud,
+	[EXIT_REASON_VMWRITE]		  = exit_forbidden_ud,
+	[EXIT_REASON_VMOFF]		  = exit_forbidden_ud,
+	[EXIT_REASON_VMON]		  = exit_forbidden_ud,
+	[EXIT_REASON_CR_ACCESS]		  = exit_cr_access,
+	[EXIT_REASON_DR_ACCESS]		  = exit_forbidden_gp,
+	[EXIT_REASON_IO_INSTRUCTION]	  = exit_forbidden_gp,
+	[EXIT_REASON_MSR_READ]		  = exit_msr_read,
+	[EXIT_REASON_MSR_WRITE]		  = exit_msr_write,
+	[EXIT_REASON_MWAIT_INSTRUCTION]	  = exit_forbidden_ud,
+	[EXIT_REASON_MONITOR_INSTRUCTION] = exit_forbidden_ud,
+	[EXIT_REASON_MCE_DURING_VMENTRY]  = exit_nothing,
+	[EXIT_REASON_EPT_VIOLATION]	  = exit_ept_violation,
+	[EXIT_REASON_EPT_MISCONFIG]	  = exit_ept_misconfig,
+	[EXIT_REASON_INVEPT]		  = exit_forbidden_ud,
+	[EXIT_REASON_PREEMPTION_TIMER]	  = exit_nothing,
+	[EXIT_REASON_INVVPID]		  = exit_forbidden_ud,
+	[EXIT_REASON_WBINVD]		  = exit_forbidden_gp,
+	[EXIT_REASON_XSETBV]		  = exit_forbidden_gp,
+	[EXIT_REASON_ENCLS]		  = exit_forbidden_ud,
+};
+
+enum vcpu_next exit_handle(struct dune_vcpu *vcpu)
+{
+	u16 reason = vcpu->exit.reason;
+
+	if (reason == EXIT_REASON_MCE_DURING_VMENTRY)
+		return VCPU_ENTER;
+	if (unlikely(vcpu->exit.reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
+		return vcpu_end(vcpu, DUNE_END_ENTRY_FAILED);
+	if (unlikely(reason >= DUNE_NR_EXITS || !exit_handlers[reason]))
+		return vcpu_end(vcpu, DUNE_END_BAD_EXIT);
+	return exit_handlers[reason](vcpu);
+}

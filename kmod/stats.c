@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Statistics: sums over vcpus on reading, so that counting needs no lock and no shared cache line.
+ */
+#include <linux/mm.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+#include "kmod/context.h"
+#include "kmod/vcpu.h"
+
+#define STATS_CALL_MAX	65536
+
+void context_collect(struct dune_context *ctx, struct dune_final *final)
+{
+	unsigned int v, i, nr = smp_load_acquire(&ctx->nr_vcpus);
+	u64 *counters = final->counters;
+
+	memset(final, 0, sizeof(*final));
+	for (v = 0; v < nr; v++) {
+		for (i = 0; i < DUNE_NR_COUNTERS; i++)
+			counters[i] += READ_ONCE(ctx->vcpus[v]->counters[i]);
+		for (i = 0; i < DUNE_NR_EXITS; i++)
+			final->exits[i] += READ_ONCE(ctx->vcpus[v]->exits[i]);
+	}
+	/* What the reader adds up has to be the sum it reads, also while the guest runs. */
+	counters[DUNE_COUNT_EXITS] = 0;
+	for (i = 0; i < DUNE_NR_EXITS; i++)
+		counters[DUNE_COUNT_EXITS] += final->exits[i];
+	counters[DUNE_COUNT_EPT_FILLS] = READ_ONCE(ctx->ept.fills);
+	counters[DUNE_COUNT_EPT_ZAPS] = READ_ONCE(ctx->ept.zaps);
+	counters[DUNE_COUNT_EPT_RETRIES] = READ_ONCE(ctx->ept.retries);
+	counters[DUNE_COUNT_IPIS] = READ_ONCE(ctx->ept.ipis);
+	counters[DUNE_COUNT_LIMIT_HITS] = atomic64_read(&ctx->limit_hits);
+}
+
+static void stats_fill(struct dune_context *ctx, struct dune_stats *stats)
+{
+	struct dune_final now;
+	unsigned int i;
+
+	memset(stats, 0, sizeof(*stats));
+	stats->id = ctx->id;
+	stats->owner = from_kuid_munged(current_user_ns(), ctx->owner);
+	stats->state = smp_load_acquire(&ctx->state);
+	stats->pid = pid_vnr(READ_ONCE(ctx->pid));
+	stats->cause = atomic_read(&ctx->cause);
+	stats->created_ns = ctx->created_ns;
+	for (i = 0; i < DUNE_NR_LIMITS; i++)
+		stats->limits[i] = READ_ONCE(ctx->limits[i]);
+	memcpy(stats->name, ctx->name, sizeof(stats->name));
+	memcpy(stats->comm, ctx->comm, sizeof(stats->comm));
+	if (ctx->guest_released) {
+		memcpy(stats->counters, ctx->final->counters, sizeof(stats->counters));
+		memcpy(stats->exits, ctx->final->exits, sizeof(stats->exits));
+		return;
+	}
+	context_collect(ctx, &now);
+	memcpy(stats->counters, now.counters, sizeof(stats->counters));
+	memcpy(stats->exits, now.exits, sizeof(stats->exits));
+	stats->counters[DUNE_COUNT_VCPUS_NOW] = READ_ONCE(ctx->nr_vcpus);
+	stats->counters[DUNE_COUNT_PRIVATE_NOW] = READ_ONCE(ctx->private.nr_pages);
+	stats->counters[DUNE_COUNT_EPT_NOW] = READ_ONCE(ctx->ept.nr_pages);
+	stats->counters[DUNE_COUNT_SLOTS_NOW] = READ_ONCE(ctx->ept.nr_slots);
+}
+
+/* Contexts are found by id again for each struct: nothing is held while user memory is written. */
+int context_stats(struct dune_stats_call *call)
+{
+	struct dune_stats __user *buffer = u64_to_user_ptr(call->buffer);
+	struct dune_stats *stats;
+	u64 after = call->after_id;
+	int err = 0;
+
+	if (!call->capacity || call->capacity > STATS_CALL_MAX || call->ret_count)
+		return -EINVAL;
+	stats = kmalloc(sizeof(*stats), GFP_KERNEL);
+	if (!stats)
+		return -ENOMEM;
+	while (call->ret_count < call->capacity) {
+		if (!context_stats_after(after, stats, stats_fill))
+			break;
+		after = stats->id;
+		if (copy_to_user(&buffer[call->ret_count], stats, sizeof(*stats))) {
+			err = -EFAULT;
+			break;
+		}
+		call->ret_count++;
+		if (fatal_signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
+		cond_resched();
+	}
+	kfree(stats);
+	return err;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VMCS controls as a pure function of the capability MSRs: no I/O, no CPU access.
+ */
+#ifndef DUNE_VMX_CONTROLS_H
+#define DUNE_VMX_CONTROLS_H
+
+#include <linux/types.h>
+
+/* Raw MSR values, SDM 3D appendix A. The control MSRs are the TRUE ones where BASIC says they exist. */
+struct vmx_caps {
+	u64 basic, pin, primary, secondary, exit, entry, ept_vpid, misc;
+	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+};
+
+struct vmx_controls {
+	u32 pin, primary, secondary, exit, entry;
+	u64 features;	/* DUNE_FEATURE_* */
+};
+
+/* 0, or -EOPNOTSUPP with the name of the first thing missing in ret_missing. */
+int vmx_controls_compute(const struct vmx_caps *caps, struct vmx_controls *ret_controls,
+			 const char **ret_missing);
+
+#endif

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One entry and one exit, with interrupts off: what the CPU loses across it is restored here (trap 12),
+ * NMIs and machine checks are handed to the host before anything can fault (trap 7).
+ */
+#include <linux/context_tracking.h>
+#include <linux/hw_breakpoint.h>
+#include <linux/rcupdate.h>
+#include <linux/vtime.h>
+#include <asm/debugreg.h>
+#include <asm/desc.h>
+#include <asm/fpu/api.h>
+#include <asm/fsgsbase.h>
+#include <asm/msr.h>
+#include <asm/tlbflush.h>
+#include <asm/trapnr.h>
+#include <asm/vmx.h>
+#include "kmod/compat.h"
+#include "kmod/context.h"
+#include "kmod/hw.h"
+#include "kmod/vmx/vmx.h"
+
+#define BLOCKED_BY_STI_MOVSS	(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
+
+static __always_inline bool is_nmi(u32 info)
+{
+	return (info & (INTR_INFO_VALID_MASK | INTR_INFO_INTR_TYPE_MASK)) ==
+	       (INTR_INFO_VALID_MASK | INTR_TYPE_NMI_INTR);
+}
+
+static __always_inline bool is_machine_check(u32 info)
+{
+	return (info & (INTR_INFO_VALID_MASK | INTR_INFO_INTR_TYPE_MASK | INTR_INFO_VECTOR_MASK)) ==
+	       (INTR_INFO_VALID_MASK | INTR_TYPE_HARD_EXCEPTION | X86_TRAP_MC);
+}
+
+/* Trap 12: all of these can change behind our back while interrupts are on. */
+static void write_host_volatile(struct dune_vmx_vcpu *vmx)
+{
+	unsigned long cr3 = __read_cr3(), cr4 = __read_cr4(), fs_base = rdfsbase();
+
+	if (cr3 != vmx->host_cr3) {
+		vmwrite(HOST_CR3, cr3);
+		vmx->host_cr3 = cr3;
+	}
+	if (cr4 != vmx->host_cr4) {
+		vmwrite(HOST_CR4, cr4);
+		vmx->host_cr4 = cr4;
+	}
+	if (fs_base != vmx->host_fs_base) {
+		vmwrite(HOST_FS_BASE, fs_base);
+		vmx->host_fs_base = fs_base;
+	}
+	if (vmx_global.controls.exit & VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL) {
+		u64 ctrl;
+
+		rdmsrl(MSR_CORE_PERF_GLOBAL_CTRL, ctrl);
+		if (ctrl != vmx->host_perf_ctrl) {
+			vmwrite(HOST_IA32_PERF_GLOBAL_CTRL, ctrl);
+			vmx->host_perf_ctrl = ctrl;
+		}
+	}
+}
+
+static void write_guest_volatile(struct dune_vcpu *vcpu)
+{
+	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
+
+	if (unlikely(!vmx->state_written)) {
+		vmcs_write_initial(vcpu);
+		vmcs_write_host_cpu(vcpu);
+		vmx->state_written = true;
+	}
+	if (vmx->rip_dirty) {
+		vmwrite(GUEST_RIP, vcpu->run->regs.rip);
+		/* An instruction was completed for the guest: its interrupt shadow is over. */
+		vmwrite(GUEST_INTERRUPTIBILITY_INFO, 0);
+		vmx->rip_dirty = false;
+	}
+	if (vcpu->inject.info) {
+		vmwrite(VM_ENTRY_INTR_INFO_FIELD, vcpu->inject.info);
+		if (vcpu->inject.info & INTR_INFO_DELIVER_CODE_MASK)
+			vmwrite(VM_ENTRY_EXCEPTION_ERROR_CODE, vcpu->inject.error_code);
+		vmwrite(VM_ENTRY_INSTRUCTION_LEN, vcpu->inject.instruction_length);
+		vcpu->inject.info = 0;
+	}
+	if (vmx->flush_vpid) {
+		dune_assert(!vmx_invvpid_context(vmx->vpid));
+		vmx->flush_vpid = false;
+	}
+	if (vmx_global.preemption_ticks)
+		vmwrite(VMX_PREEMPTION_TIMER_VALUE, vmx_global.preemption_ticks);
+}
+
+/* Trap 12: an exit leaves DR7 0x400, DEBUGCTL 0, LDTR 0, and limits of 64K and 0x67. */
+static void restore_host(unsigned long debugctl, u16 ldt)
+{
+	if (unlikely(debugctl))
+		update_debugctlmsr(debugctl);
+	if (unlikely(hw_breakpoint_active()))
+		hw_breakpoint_restore();
+	if (unlikely(ldt))
+		asm volatile("lldt %0" : : "m" (ldt));
+	load_fixmap_gdt(smp_processor_id());
+	invalidate_tss_limit();
+}
+
+/*
+ * The noinstr part: no tracing, no faults, from the last look at the world to the first after it.
+ */
+static noinstr int switch_worlds(struct dune_vcpu *vcpu)
+{
+	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
+	int failed;
+
+	if (!context_tracking_guest_enter()) {
+		instrumentation_begin();
+		rcu_virt_note();
+		instrumentation_end();
+	}
+	failed = vmx_world_switch(&vcpu->run->regs, vmx->launched, &vmx->host_rsp);
+	if (likely(!failed)) {
+		vmx->launched = true;
+		vcpu->exit.reason = vmread(VM_EXIT_REASON);
+		if ((u16)vcpu->exit.reason == EXIT_REASON_EXCEPTION_NMI) {
+			vcpu->exit.interruption_info = vmread(VM_EXIT_INTR_INFO);
+			if (is_nmi(vcpu->exit.interruption_info))
+				vmx_nmi();
+		}
+	}
+	context_tracking_guest_exit();
+	return failed;
+}
+
+/* An event whose delivery the exit interrupted goes in again (SDM 3C 28.2.4). */
+static void read_vectoring(struct dune_vcpu *vcpu)
+{
+	u32 info = vmread(IDT_VECTORING_INFO_FIELD);
+
+	if (likely(!(info & VECTORING_INFO_VALID_MASK)))
+		return;
+	/* Bit 12 is undefined there and reserved on injection. */
+	vcpu->inject.info = info & ~BIT(12);
+	if (info & VECTORING_INFO_DELIVER_CODE_MASK)
+		vcpu->inject.error_code = vmread(IDT_VECTORING_ERROR_CODE);
+	vcpu->inject.instruction_length = vmread(VM_EXIT_INSTRUCTION_LEN);
+	vcpu_count(vcpu, DUNE_COUNT_REINJECTED);
+}
+
+/* Only what the reason defines is read. */
+static void read_exit(struct dune_vcpu *vcpu)
+{
+	struct dune_exit *exit = &vcpu->exit;
+	struct dune_run *run = vcpu->run;
+
+	run->regs.rip = vmread(GUEST_RIP);
+	run->regs.rsp = vmread(GUEST_RSP);
+	run->regs.rflags = vmread(GUEST_RFLAGS);
+	run->exit_reason = exit->reason;
+	read_vectoring(vcpu);
+	switch ((u16)exit->reason) {
+	case EXIT_REASON_EXTERNAL_INTERRUPT:
+	case EXIT_REASON_INTERRUPT_WINDOW:
+	case EXIT_REASON_PREEMPTION_TIMER:
+		return;
+	case EXIT_REASON_VMCALL:
+		exit->instruction_length = 3;
+		break;
+	case EXIT_REASON_EPT_VIOLATION:
+	case EXIT_REASON_EPT_MISCONFIG:
+		exit->guest_physical = vmread(GUEST_PHYSICAL_ADDRESS);
+		exit->guest_linear = vmread(GUEST_LINEAR_ADDRESS);
+		exit->qualification = vmread(EXIT_QUALIFICATION);
+		break;
+	default:
+		exit->qualification = vmread(EXIT_QUALIFICATION);
+		exit->instruction_length = vmread(VM_EXIT_INSTRUCTION_LEN);
+		exit->interruption_error = vmread(VM_EXIT_INTR_ERROR_CODE);
+		break;
+	}
+	exit->cpl = vmread(GUEST_SS_AR_BYTES) >> 5 & 3;
+}
+
+int hw_enter(struct dune_vcpu *vcpu)
+{
+	unsigned long debugctl = get_debugctlmsr();
+	u16 ldt, reason;
+
+	store_ldt(ldt);
+	write_guest_volatile(vcpu);
+	write_host_volatile(&vcpu->vmx);
+	ept_assert_flushed(vcpu);
+	vtime_account_guest_enter();
+	if (switch_worlds(vcpu)) {
+		vtime_account_guest_exit();
+		vcpu->exit.reason = 0xffff;
+		vcpu->exit.qualification = vmread(VM_INSTRUCTION_ERROR);
+		pr_err_once("VM entry failed: instruction error %llu\n", vcpu->exit.qualification);
+		return -EIO;
+	}
+	restore_host(debugctl, ldt);
+	reason = vcpu->exit.reason;
+	if (unlikely(reason == EXIT_REASON_MCE_DURING_VMENTRY ||
+		     (reason == EXIT_REASON_EXCEPTION_NMI &&
+		      is_machine_check(vcpu->exit.interruption_info))))
+		vmx_machine_check();
+	vcpu_count(vcpu, DUNE_COUNT_EXITS);
+	vcpu->exits[min_t(u16, reason, DUNE_NR_EXITS - 1)]++;
+	vcpu->run->exits = vcpu->counters[DUNE_COUNT_EXITS];
+	if (unlikely(vcpu->exit.reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
+		vcpu->exit.qualification = vmread(EXIT_QUALIFICATION);
+		vcpu->inject.info = 0;
+	} else {
+		vcpu_count(vcpu, DUNE_COUNT_ENTRIES);
+		read_exit(vcpu);
+	}
+	return 0;
+}
+
+bool hw_interruptible(struct dune_vcpu *vcpu)
+{
+	if (!vcpu->vmx.state_written)
+		return false;
+	return (vmread(GUEST_RFLAGS) & X86_EFLAGS_IF) &&
+	       !(vmread(GUEST_INTERRUPTIBILITY_INFO) & BLOCKED_BY_STI_MOVSS);
+}
+
+void hw_interrupt_window(struct dune_vcpu *vcpu, bool on)
+{
+	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
+	u32 want = vmx->primary_controls;
+
+	if (!vmx->state_written)
+		return;
+	want = on ? want | CPU_BASED_INTR_WINDOW_EXITING : want & ~CPU_BASED_INTR_WINDOW_EXITING;
+	if (want == vmx->primary_controls)
+		return;
+	vmx->primary_controls = want;
+	vmwrite(CPU_BASED_VM_EXEC_CONTROL, want);
+}
+
+void hw_read_cr(struct dune_vcpu *vcpu, struct dune_report *report)
+{
+	report->cr0 = vmread(GUEST_CR0);
+	report->cr3 = vmread(GUEST_CR3);
+	report->cr4 = vmread(GUEST_CR4);
+	report->regs.cs = vmread(GUEST_CS_SELECTOR);
+	report->regs.ss = vmread(GUEST_SS_SELECTOR);
+}

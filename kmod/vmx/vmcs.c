@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is written into a VMCS, and when: once per vcpu, once per move to another CPU. Fields that change
+ * from entry to entry are enter.c's.
+ */
+#include <asm/cpu_entry_area.h>
+#include <asm/desc.h>
+#include <asm/fsgsbase.h>
+#include <asm/msr.h>
+#include <asm/trapnr.h>
+#include <asm/vmx.h>
+#include "kmod/context.h"
+#include "kmod/vmx/vmx.h"
+
+#define ACCESS_CODE64	0xa09b	/* present, DPL 0, code, accessed, L, G (SDM 3C table 25-2) */
+#define ACCESS_DATA	0xc093
+#define ACCESS_TSS_BUSY	0x008b
+#define ACCESS_UNUSABLE	0x10000
+
+void vmx_write_failed(unsigned long field, unsigned long value)
+{
+	atomic64_inc(&dune_totals.assertions);
+	pr_err_once("VMWRITE of %#lx to field %#lx failed\n", value, field);
+}
+
+static void write_controls(struct dune_vcpu *vcpu)
+{
+	const struct vmx_controls *c = &vmx_global.controls;
+	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
+
+	vmx->primary_controls = c->primary;
+	vmwrite(PIN_BASED_VM_EXEC_CONTROL, c->pin);
+	vmwrite(CPU_BASED_VM_EXEC_CONTROL, c->primary);
+	vmwrite(SECONDARY_VM_EXEC_CONTROL, c->secondary);
+	vmwrite(VM_EXIT_CONTROLS, c->exit);
+	vmwrite(VM_ENTRY_CONTROLS, c->entry);
+	/* #AC and #DB can be delivered without end, #MC is the host's (trap 10). */
+	vmwrite(EXCEPTION_BITMAP, BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC) |
+		(boot_cpu_has(X86_FEATURE_XFD) ? BIT(X86_TRAP_NM) : 0));
+	vmwrite(PAGE_FAULT_ERROR_CODE_MASK, 0);
+	vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, 0);
+	vmwrite(CR3_TARGET_COUNT, 0);
+	vmwrite(MSR_BITMAP, __pa(vmx_global.msr_bitmap));
+	vmwrite(VM_EXIT_MSR_STORE_COUNT, 0);
+	vmwrite(VM_EXIT_MSR_LOAD_COUNT, VCPU_NR_MSRS);
+	vmwrite(VM_EXIT_MSR_LOAD_ADDR, __pa(vmx->host_msrs));
+	vmwrite(VM_ENTRY_MSR_LOAD_COUNT, VCPU_NR_MSRS);
+	vmwrite(VM_ENTRY_MSR_LOAD_ADDR, __pa(vmx->guest_msrs));
+	vmwrite(VMCS_LINK_POINTER, -1ull);
+	vmwrite(EPT_POINTER, vmx_eptp(__pa(vcpu->ctx->ept.root)));
+	vmwrite(VIRTUAL_PROCESSOR_ID, vmx->vpid);
+	if (c->secondary & SECONDARY_EXEC_ENCLS_EXITING)
+		vmwrite(ENCLS_EXITING_BITMAP, -1ull);
+}
+
+static void write_guest_cr(const struct dune_vcpu_state *s)
+{
+	const struct vmx_caps *caps = &vmx_global.caps;
+	u64 cr0, cr4;
+
+	cr0 = X86_CR0_PE | X86_CR0_MP | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | X86_CR0_PG;
+	cr0 = (cr0 | caps->cr0_fixed0) & caps->cr0_fixed1;
+	/* MCE is forced: a machine check in the guest has to exit, not to shut the machine down. */
+	cr4 = X86_CR4_DE | X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | X86_CR4_OSFXSR |
+	      X86_CR4_OSXMMEXCPT | X86_CR4_FSGSBASE;
+	cr4 |= __read_cr4() & X86_CR4_OSXSAVE;
+	cr4 |= vmx_global.cr4_guest_owned & (X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_UMIP);
+	cr4 = (cr4 | caps->cr4_fixed0) & caps->cr4_fixed1;
+	vmwrite(GUEST_CR0, cr0);
+	vmwrite(CR0_READ_SHADOW, cr0);
+	vmwrite(CR0_GUEST_HOST_MASK, ~vmx_global.cr0_guest_owned);
+	vmwrite(GUEST_CR4, cr4);
+	vmwrite(CR4_READ_SHADOW, cr4 & ~X86_CR4_VMXE);
+	vmwrite(CR4_GUEST_HOST_MASK, ~vmx_global.cr4_guest_owned);
+	vmwrite(GUEST_CR3, s->cr3);
+	vmwrite(GUEST_DR7, 0x400);
+}
+
+static void write_guest_segments(const struct dune_vcpu_state *s)
+{
+	static const u32 data[] = { GUEST_ES_SELECTOR, GUEST_DS_SELECTOR, GUEST_FS_SELECTOR,
+				    GUEST_GS_SELECTOR };
+	unsigned int i;
+
+	/* The other fields of a segment lie at fixed distances (SDM 3D appendix B). */
+	for (i = 0; i < ARRAY_SIZE(data); i++) {
+		u32 off = data[i] - GUEST_ES_SELECTOR;
+
+		vmwrite(data[i], 0);
+		vmwrite(GUEST_ES_BASE + off, 0);
+		vmwrite(GUEST_ES_LIMIT + off, 0xffffffff);
+		vmwrite(GUEST_ES_AR_BYTES + off, ACCESS_UNUSABLE);
+	}
+	vmwrite(GUEST_FS_BASE, s->fs_base);
+	vmwrite(GUEST_GS_BASE, s->gs_base);
+	vmwrite(GUEST_CS_SELECTOR, s->cs_selector);
+	vmwrite(GUEST_CS_BASE, 0);
+	vmwrite(GUEST_CS_LIMIT, 0xffffffff);
+	vmwrite(GUEST_CS_AR_BYTES, ACCESS_CODE64);
+	vmwrite(GUEST_SS_SELECTOR, s->ss_selector);
+	vmwrite(GUEST_SS_BASE, 0);
+	vmwrite(GUEST_SS_LIMIT, 0xffffffff);
+	vmwrite(GUEST_SS_AR_BYTES, ACCESS_DATA);
+	vmwrite(GUEST_LDTR_SELECTOR, 0);
+	vmwrite(GUEST_LDTR_BASE, 0);
+	vmwrite(GUEST_LDTR_LIMIT, 0);
+	vmwrite(GUEST_LDTR_AR_BYTES, ACCESS_UNUSABLE);
+	vmwrite(GUEST_TR_SELECTOR, s->tr_selector);
+	vmwrite(GUEST_TR_BASE, s->tr_base);
+	vmwrite(GUEST_TR_LIMIT, s->tr_limit);
+	vmwrite(GUEST_TR_AR_BYTES, ACCESS_TSS_BUSY);
+	vmwrite(GUEST_GDTR_BASE, s->gdt_base);
+	vmwrite(GUEST_GDTR_LIMIT, s->gdt_limit);
+	vmwrite(GUEST_IDTR_BASE, s->idt_base);
+	vmwrite(GUEST_IDTR_LIMIT, s->idt_limit);
+}
+
+static void write_guest_rest(struct dune_vcpu *vcpu)
+{
+	const struct dune_vcpu_state *s = &vcpu->start;
+
+	vmwrite(GUEST_SYSENTER_CS, 0);
+	vmwrite(GUEST_SYSENTER_ESP, 0);
+	vmwrite(GUEST_SYSENTER_EIP, 0);
+	vmwrite(GUEST_INTERRUPTIBILITY_INFO, 0);
+	vmwrite(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
+	vmwrite(GUEST_PENDING_DBG_EXCEPTIONS, 0);
+	vmwrite(GUEST_IA32_DEBUGCTL, 0);
+	/* Trap 12: no PEBS record may be written through guest-linear addresses. */
+	if (vmx_global.controls.entry & VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL)
+		vmwrite(GUEST_IA32_PERF_GLOBAL_CTRL, 0);
+	vmwrite(GUEST_RIP, s->rip);
+	vmwrite(GUEST_RSP, s->rsp);
+	vmwrite(GUEST_RFLAGS, X86_EFLAGS_FIXED);
+	vmwrite(VM_ENTRY_INTR_INFO_FIELD, 0);
+}
+
+static void write_host_constant(void)
+{
+	struct desc_ptr idt;
+	u64 value;
+
+	vmwrite(HOST_CR0, read_cr0() & ~X86_CR0_TS);
+	vmwrite(HOST_CS_SELECTOR, __KERNEL_CS);
+	vmwrite(HOST_SS_SELECTOR, __KERNEL_DS);
+	/*
+	 * Null on every exit, whatever the thread had: the trampoline needs none, and the scheduler saves
+	 * what it finds.
+	 */
+	vmwrite(HOST_DS_SELECTOR, 0);
+	vmwrite(HOST_ES_SELECTOR, 0);
+	vmwrite(HOST_FS_SELECTOR, 0);
+	vmwrite(HOST_GS_SELECTOR, 0);
+	vmwrite(HOST_TR_SELECTOR, GDT_ENTRY_TSS * 8);
+	store_idt(&idt);
+	vmwrite(HOST_IDTR_BASE, idt.address);
+	rdmsrl(MSR_IA32_SYSENTER_CS, value);
+	vmwrite(HOST_IA32_SYSENTER_CS, value);
+	rdmsrl(MSR_IA32_SYSENTER_EIP, value);
+	vmwrite(HOST_IA32_SYSENTER_EIP, value);
+	vmwrite(HOST_RIP, (unsigned long)vmx_exit_point);
+}
+
+void vmcs_write_host_cpu(struct dune_vcpu *vcpu)
+{
+	int cpu = smp_processor_id();
+	unsigned long gs_base;
+
+	rdmsrl(MSR_GS_BASE, gs_base);
+	vmwrite(HOST_GS_BASE, gs_base);
+	vmwrite(HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
+	vmwrite(HOST_GDTR_BASE, (unsigned long)get_current_gdt_ro());
+	vmwrite(HOST_IA32_SYSENTER_ESP, (unsigned long)(cpu_entry_stack(cpu) + 1));
+}
+
+int vmcs_write_initial(struct dune_vcpu *vcpu)
+{
+	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
+	const u64 guest[VCPU_NR_MSRS] = { vcpu->start.lstar, vcpu->start.star, vcpu->start.fmask };
+	unsigned int i;
+
+	for (i = 0; i < VCPU_NR_MSRS; i++) {
+		vmx->guest_msrs[i].index = vmx->host_msrs[i].index = vmx_switched_msrs[i];
+		vmx->guest_msrs[i].value = guest[i];
+		vmx->host_msrs[i].value = vmx_global.host_msrs[i];
+	}
+	write_controls(vcpu);
+	write_guest_cr(&vcpu->start);
+	write_guest_segments(&vcpu->start);
+	write_guest_rest(vcpu);
+	write_host_constant();
+	vmx->host_rsp = vmx->host_cr3 = vmx->host_cr4 = vmx->host_fs_base = 0;
+	vmwrite(HOST_CR3, 0);
+	vmwrite(HOST_CR4, 0);
+	vmwrite(HOST_FS_BASE, 0);
+	vmwrite(HOST_RSP, 0);
+	if (vmx_global.controls.exit & VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL)
+		vmwrite(HOST_IA32_PERF_GLOBAL_CTRL, vmx->host_perf_ctrl);
+	return 0;
+}

@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VMX on and off, and which VMCS is active on which CPU. Owns VMXON regions and the per-CPU lists; must
+ * never leave a VMCS active on a CPU that goes down, nor CR4.VMXE set once no context is left.
+ */
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/gfp.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/reboot.h>
+#include <linux/smp.h>
+#include <linux/vmalloc.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+#include <asm/tlbflush.h>
+#include <asm/virtext.h>
+#include <asm/vmx.h>
+#include "kmod/context.h"
+#include "kmod/hw.h"
+#include "kmod/vmx/vmx.h"
+
+struct vmx_cpu {
+	struct vmcs_page *vmxon;
+	struct list_head vmcss;		/* active here; interrupts off */
+	struct dune_vcpu *current_vcpu;	/* whose VMCS is current; interrupts off */
+	bool on;
+	bool dying;			/* trap 15: no entry on a CPU that is going down */
+};
+static DEFINE_PER_CPU(struct vmx_cpu, vmx_cpus);
+
+static DEFINE_MUTEX(vmx_lock);
+static unsigned int vmx_users;		/* contexts; under vmx_lock */
+static int vmx_hotplug_state;
+
+struct vmx_global vmx_global;
+const u32 vmx_switched_msrs[VCPU_NR_MSRS] = { MSR_LSTAR, MSR_STAR, MSR_SYSCALL_MASK };
+
+/* ---- one CPU ---- */
+
+static int vmx_on(void)
+{
+	struct vmx_cpu *cpu = this_cpu_ptr(&vmx_cpus);
+	u64 pa = __pa(cpu->vmxon), feature_control, basic;
+
+	if (cpu->on)
+		return 0;
+	rdmsrl(MSR_IA32_FEAT_CTL, feature_control);
+	if (!(feature_control & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX))
+		return -EOPNOTSUPP;
+	rdmsrl(MSR_IA32_VMX_BASIC, basic);
+	if (basic != vmx_global.caps.basic)
+		return -EOPNOTSUPP;
+	/* Trap 1: somebody else holds VMX. Its VMCSs and ours don't mix without care (trap 4). */
+	if (cr4_read_shadow() & X86_CR4_VMXE)
+		return -EBUSY;
+	/* Trap 2: only ever through the kernel's CR4 shadow. */
+	cr4_set_bits(X86_CR4_VMXE);
+	if (vmx_insn_failed("vmxon %1", "m" (pa))) {
+		cr4_clear_bits(X86_CR4_VMXE);
+		return -EIO;
+	}
+	cpu->on = true;
+	WRITE_ONCE(cpu->dying, false);
+	return 0;
+}
+
+static void vmx_clear_active(struct dune_vcpu *vcpu)
+{
+	struct vmx_cpu *cpu = this_cpu_ptr(&vmx_cpus);
+
+	vmclear(vcpu->vmx.vmcs_pa);
+	list_del_init(&vcpu->vmx.link);
+	if (cpu->current_vcpu == vcpu)
+		cpu->current_vcpu = NULL;
+	vcpu->vmx.launched = false;
+	smp_store_release(&vcpu->vmx.cpu, -1);
+}
+
+static void vmx_off(void)
+{
+	struct vmx_cpu *cpu = this_cpu_ptr(&vmx_cpus);
+	struct dune_vcpu *vcpu, *next;
+
+	if (!cpu->on)
+		return;
+	list_for_each_entry_safe(vcpu, next, &cpu->vmcss, vmx.link)
+		vmx_clear_active(vcpu);
+	cpu->on = false;
+	asm volatile("1: vmxoff\n"
+		     "2:\n"
+		     _ASM_EXTABLE(1b, 2b)
+		     : : : "cc", "memory");
+	cr4_clear_bits(X86_CR4_VMXE);
+}
+
+static void vmx_on_ipi(void *ret)
+{
+	int err = vmx_on();
+
+	if (err)
+		atomic_cmpxchg((atomic_t *)ret, 0, err);
+}
+
+static void vmx_off_ipi(void *unused)
+{
+	vmx_off();
+}
+
+static int vmx_cpu_online(unsigned int nr)
+{
+	unsigned long flags;
+	int err = 0;
+
+	mutex_lock(&vmx_lock);
+	if (vmx_users) {
+		local_irq_save(flags);
+		err = vmx_on();
+		local_irq_restore(flags);
+	}
+	mutex_unlock(&vmx_lock);
+	return err;
+}
+
+static int vmx_cpu_offline(unsigned int nr)
+{
+	unsigned long flags;
+
+	/* User tasks are pushed off this CPU only later: the flag keeps them out of the guest. */
+	local_irq_save(flags);
+	WRITE_ONCE(this_cpu_ptr(&vmx_cpus)->dying, true);
+	vmx_off();
+	local_irq_restore(flags);
+	return 0;
+}
+
+static void vmx_dying_ipi(void *unused)
+{
+	WRITE_ONCE(this_cpu_ptr(&vmx_cpus)->dying, true);
+	vmx_off();
+}
+
+/* Reboot and kexec: INIT is blocked in VMX operation, so the CPUs must have left it. */
+static int vmx_reboot(struct notifier_block *nb, unsigned long event, void *unused)
+{
+	on_each_cpu(vmx_dying_ipi, NULL, 1);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block vmx_reboot_notifier = { .notifier_call = vmx_reboot };
+
+bool hw_dying(void)
+{
+	return READ_ONCE(this_cpu_ptr(&vmx_cpus)->dying);
+}
+
+/* ---- all CPUs ---- */
+
+int hw_get(void)
+{
+	atomic_t err = ATOMIC_INIT(0);
+
+	cpus_read_lock();
+	mutex_lock(&vmx_lock);
+	if (!vmx_users) {
+		on_each_cpu(vmx_on_ipi, &err, 1);
+		if (atomic_read(&err))
+			on_each_cpu(vmx_off_ipi, NULL, 1);
+	}
+	if (!atomic_read(&err))
+		vmx_users++;
+	mutex_unlock(&vmx_lock);
+	cpus_read_unlock();
+	if (atomic_read(&err) == -EBUSY)
+		pr_info_ratelimited("VMX is held by somebody else (is a KVM guest running, or kvm_intel loaded?)\n");
+	else if (atomic_read(&err))
+		pr_err_ratelimited("VMXON failed: %d\n", atomic_read(&err));
+	return atomic_read(&err);
+}
+
+void hw_put(void)
+{
+	cpus_read_lock();
+	mutex_lock(&vmx_lock);
+	if (!--vmx_users)
+		on_each_cpu(vmx_off_ipi, NULL, 1);
+	mutex_unlock(&vmx_lock);
+	cpus_read_unlock();
+}
+
+/* ---- vcpus on CPUs ---- */
+
+static void vmx_clear_ipi(void *arg)
+{
+	struct dune_vcpu *vcpu = arg;
+
+	if (vcpu->vmx.cpu == smp_processor_id())
+		vmx_clear_active(vcpu);
+}
+
+static void vmx_vcpu_unload(struct dune_vcpu *vcpu)
+{
+	int cpu = smp_load_acquire(&vcpu->vmx.cpu);
+
+	/* -ENXIO: that CPU went down, and cleared its list before it did. */
+	if (cpu >= 0)
+		smp_call_function_single(cpu, vmx_clear_ipi, vcpu, 1);
+}
+
+void hw_vcpu_load(struct dune_vcpu *vcpu)
+{
+	int nr = smp_processor_id();
+	struct vmx_cpu *cpu = this_cpu_ptr(&vmx_cpus);
+	unsigned long flags;
+
+	if (likely(vcpu->vmx.cpu == nr && cpu->current_vcpu == vcpu))
+		return;
+	if (vcpu->vmx.cpu != nr)
+		vmx_vcpu_unload(vcpu);
+	local_irq_save(flags);
+	if (cpu->on) {
+		if (vcpu->vmx.cpu != nr) {
+			dune_assert(vcpu->vmx.cpu == -1);
+			list_add(&vcpu->vmx.link, &cpu->vmcss);
+			WRITE_ONCE(vcpu->vmx.cpu, nr);
+			/* This CPU may hold translations from the last time we were here. */
+			vcpu->vmx.flush_vpid = true;
+			vcpu_count(vcpu, DUNE_COUNT_MIGRATIONS);
+			dune_assert(!vmptrld(vcpu->vmx.vmcs_pa));
+			vmcs_write_host_cpu(vcpu);
+		} else {
+			dune_assert(!vmptrld(vcpu->vmx.vmcs_pa));
+		}
+		cpu->current_vcpu = vcpu;
+	}
+	local_irq_restore(flags);
+}
+
+static DEFINE_IDA(vmx_vpids);
+
+int hw_vcpu_init(struct dune_vcpu *vcpu)
+{
+	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
+	int vpid;
+
+	vmx->cpu = -1;
+	INIT_LIST_HEAD(&vmx->link);
+	/* VPID 0 is the host's (SDM 3C 29.1). */
+	vpid = ida_alloc_range(&vmx_vpids, 1, U16_MAX, GFP_KERNEL);
+	if (vpid < 0)
+		return vpid;
+	vmx->vpid = vpid;
+	vmx->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vmx->vmcs) {
+		ida_free(&vmx_vpids, vpid);
+		vmx->vpid = 0;
+		return -ENOMEM;
+	}
+	atomic64_inc(&dune_totals.vmcs_pages);
+	vmx->vmcs_pa = __pa(vmx->vmcs);
+	vmx->vmcs->revision = vmx_global.caps.basic & 0x7fffffff;
+	preempt_disable();
+	vmclear(vmx->vmcs_pa);
+	preempt_enable();
+	return 0;
+}
+
+void hw_vcpu_done(struct dune_vcpu *vcpu)
+{
+	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
+
+	if (!vmx->vmcs)
+		return;
+	preempt_disable();
+	vmx_vcpu_unload(vcpu);
+	preempt_enable();
+	ida_free(&vmx_vpids, vmx->vpid);
+	free_page((unsigned long)vmx->vmcs);
+	vmx->vmcs = NULL;
+	atomic64_dec(&dune_totals.vmcs_pages);
+}
+
+void hw_flush_ept(u64 root_pa)
+{
+	dune_assert(!vmx_invept_context(vmx_eptp(root_pa)));
+}
+
+/* ---- module load and unload ---- */
+
+static int vmx_read_caps(struct vmx_caps *caps)
+{
+	u32 first = MSR_IA32_VMX_PINBASED_CTLS;
+
+	rdmsrl(MSR_IA32_VMX_BASIC, caps->basic);
+	/* The TRUE control MSRs have the same order, from 0x48d (SDM 3D A.2). */
+	if (caps->basic & BIT_ULL(55))
+		first = MSR_IA32_VMX_TRUE_PINBASED_CTLS;
+	rdmsrl(first, caps->pin);
+	rdmsrl(first + 1, caps->primary);
+	rdmsrl(first + 2, caps->exit);
+	rdmsrl(first + 3, caps->entry);
+	if (!(caps->primary >> 32 & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS))
+		return -EOPNOTSUPP;
+	rdmsrl(MSR_IA32_VMX_PROCBASED_CTLS2, caps->secondary);
+	if (!(caps->secondary >> 32 & SECONDARY_EXEC_ENABLE_EPT))
+		return -EOPNOTSUPP;
+	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, caps->ept_vpid);
+	rdmsrl(MSR_IA32_VMX_MISC, caps->misc);
+	rdmsrl(MSR_IA32_VMX_CR0_FIXED0, caps->cr0_fixed0);
+	rdmsrl(MSR_IA32_VMX_CR0_FIXED1, caps->cr0_fixed1);
+	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, caps->cr4_fixed0);
+	rdmsrl(MSR_IA32_VMX_CR4_FIXED1, caps->cr4_fixed1);
+	return 0;
+}
+
+static const char *vmx_missing(void)
+{
+	u64 feature_control = 0;
+
+	if (!boot_cpu_has(X86_FEATURE_VMX))
+		return "VT-x (CPU flag vmx)";
+	if (!boot_cpu_has(X86_FEATURE_FSGSBASE))
+		return "FSGSBASE";
+	if (!boot_cpu_has(X86_FEATURE_NX))
+		return "NX";
+	if (boot_cpu_has(X86_FEATURE_XENPV))
+		return "a kernel that is not a Xen PV guest";
+	if (rdmsrl_safe(MSR_IA32_FEAT_CTL, &feature_control) ||
+	    !(feature_control & FEAT_CTL_LOCKED) ||
+	    !(feature_control & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX))
+		return "VT-x enabled in the firmware";
+	return NULL;
+}
+
+/* The MSR bitmap denies everything (trap 10) but the guest's own FS and GS bases. */
+static int vmx_init_msr_bitmap(void)
+{
+	static const u32 passed[] = { MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE };
+	unsigned long *bitmap = (void *)__get_free_page(GFP_KERNEL);
+	unsigned int i;
+
+	if (!bitmap)
+		return -ENOMEM;
+	memset(bitmap, 0xff, PAGE_SIZE);
+	/*
+	 * High MSRs: reads from byte 1024, writes from byte 3072 (SDM 3C 25.6.9). KERNEL_GS_BASE of the
+	 * hardware is the thread's user GS base here, which the scheduler saves and restores: whatever the
+	 * guest leaves in it (SWAPGS reaches it in any case) stays with this thread.
+	 */
+	for (i = 0; i < ARRAY_SIZE(passed); i++) {
+		clear_bit(8 * 1024 + (passed[i] & 0x1fff), bitmap);
+		clear_bit(8 * 3072 + (passed[i] & 0x1fff), bitmap);
+	}
+	vmx_global.msr_bitmap = bitmap;
+	return 0;
+}
+
+static void vmx_init_global(void)
+{
+	struct vmx_global *g = &vmx_global;
+	u64 cr4 = X86_CR4_TSD | X86_CR4_DE | X86_CR4_PGE;
+	unsigned int i;
+
+	for (i = 0; i < VCPU_NR_MSRS; i++)
+		rdmsrl(vmx_switched_msrs[i], g->host_msrs[i]);
+	rdmsrl(MSR_IA32_CR_PAT, g->pat);
+	if (boot_cpu_has(X86_FEATURE_PCID))
+		cr4 |= X86_CR4_PCIDE;
+	if (boot_cpu_has(X86_FEATURE_SMEP))
+		cr4 |= X86_CR4_SMEP;
+	if (boot_cpu_has(X86_FEATURE_SMAP))
+		cr4 |= X86_CR4_SMAP;
+	if (boot_cpu_has(X86_FEATURE_UMIP))
+		cr4 |= X86_CR4_UMIP;
+	g->cr4_guest_owned = cr4 & g->caps.cr4_fixed1 & ~g->caps.cr4_fixed0;
+	g->cr0_guest_owned = X86_CR0_TS | X86_CR0_WP | X86_CR0_AM | X86_CR0_MP | X86_CR0_EM;
+	g->cr0_guest_owned &= g->caps.cr0_fixed1 & ~g->caps.cr0_fixed0;
+	g->gpa_bits = min_t(unsigned int, boot_cpu_data.x86_phys_bits, 46);
+	/* Time in the guest is bounded: 4 ms of TSC, in units of MISC[4:0] (SDM 3C 26.5.1). */
+	if (g->controls.features & DUNE_FEATURE_PREEMPTION_TIMER)
+		g->preemption_ticks = max(1u, (tsc_khz * 4) >> (g->caps.misc & 0x1f));
+}
+
+unsigned int hw_gpa_bits(void)
+{
+	return vmx_global.gpa_bits;
+}
+
+u64 hw_pat(void)
+{
+	return vmx_global.pat;
+}
+
+void hw_info(struct dune_info *info)
+{
+	info->features = vmx_global.controls.features;
+	if (boot_cpu_has(X86_FEATURE_GBPAGES))
+		info->features |= DUNE_FEATURE_PAGE_1G;
+	if (vmx_global.cr4_guest_owned & X86_CR4_UMIP)
+		info->features |= DUNE_FEATURE_UMIP;
+	info->gpa_bits = vmx_global.gpa_bits;
+}
+
+static void vmx_free_regions(void)
+{
+	int nr;
+
+	for_each_possible_cpu(nr) {
+		free_page((unsigned long)per_cpu(vmx_cpus, nr).vmxon);
+		per_cpu(vmx_cpus, nr).vmxon = NULL;
+	}
+	free_page((unsigned long)vmx_global.msr_bitmap);
+	vmx_global.msr_bitmap = NULL;
+}
+
+static int vmx_alloc_regions(void)
+{
+	int nr, err;
+
+	for_each_possible_cpu(nr) {
+		struct vmx_cpu *cpu = &per_cpu(vmx_cpus, nr);
+
+		INIT_LIST_HEAD(&cpu->vmcss);
+		cpu->vmxon = (void *)get_zeroed_page(GFP_KERNEL);
+		if (!cpu->vmxon) {
+			vmx_free_regions();
+			return -ENOMEM;
+		}
+		cpu->vmxon->revision = vmx_global.caps.basic & 0x7fffffff;
+	}
+	err = vmx_init_msr_bitmap();
+	if (err)
+		vmx_free_regions();
+	return err;
+}
+
+int hw_init(void)
+{
+	const char *missing = vmx_missing();
+	int err;
+
+	BUILD_BUG_ON(sizeof(struct vmcs_page) != PAGE_SIZE);
+	if (!missing && vmx_read_caps(&vmx_global.caps))
+		missing = "EPT";
+	if (!missing)
+		vmx_controls_compute(&vmx_global.caps, &vmx_global.controls, &missing);
+	if (missing) {
+		pr_err("this machine lacks %s\n", missing);
+		return -EOPNOTSUPP;
+	}
+	vmx_init_global();
+	err = vmx_alloc_regions();
+	if (err)
+		return err;
+	err = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "dune:online", vmx_cpu_online,
+				vmx_cpu_offline);
+	if (err < 0) {
+		vmx_free_regions();
+		return err;
+	}
+	vmx_hotplug_state = err;
+	register_reboot_notifier(&vmx_reboot_notifier);
+	return 0;
+}
+
+void hw_done(void)
+{
+	unregister_reboot_notifier(&vmx_reboot_notifier);
+	cpuhp_remove_state(vmx_hotplug_state);
+	vmx_free_regions();
+	ida_destroy(&vmx_vpids);
+}
