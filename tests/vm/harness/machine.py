@@ -6,6 +6,7 @@ import pty
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -42,7 +43,7 @@ vgaromimage: file={rom}
 optramimage1: file={folder}/ram.img, address={image_addr:#x}
 cpu: model={model}, count={smp}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1, \
 msrs="/dev/null"
-clock: sync={sync}, time0=1700000000
+clock: sync=none, time0=1700000000
 com1: enabled=1, {com1}
 com2: enabled=1, mode=file, dev={folder}/result
 log: {folder}/bochs.log
@@ -54,12 +55,13 @@ speaker: enabled=0
 """
 
 # Name in the table -> (Bochs's name, CPU features that Linux must not see). The random instructions go
-# because nothing else is left that makes two boots differ; skylake_x misreports the size of a compacted
-# XSAVE area, over which Linux warns and gives up AVX.
+# because nothing else is left that makes two boots differ; without erms Linux copies words and not bytes,
+# which Bochs emulates one by one; skylake_x misreports the size of a compacted XSAVE area, over which
+# Linux warns and gives up AVX.
 MODELS = {
-    "haswell_4770": ("corei7_haswell_4770", "rdrand,rdseed"),
-    "broadwell_ult": ("broadwell_ult", "rdrand,rdseed"),
-    "skylake_x": ("corei7_skylake_x", "rdrand,rdseed,xsaves,xsavec"),
+    "haswell_4770": ("corei7_haswell_4770", "rdrand,rdseed,erms"),
+    "broadwell_ult": ("broadwell_ult", "rdrand,rdseed,erms"),
+    "skylake_x": ("corei7_skylake_x", "rdrand,rdseed,erms,xsaves,xsavec"),
 }
 
 
@@ -81,8 +83,7 @@ class Machine:
         com1 = (f"mode=socket-client, dev=127.0.0.1:{terminal_port}" if terminal_port else
                 f"mode=file, dev={self.serial}")
         config = CONFIG.format(folder=self.folder, rom=ram.rom(), image_addr=ram.IMAGE_ADDR,
-                               memory=memory, model=model, smp=smp, ips=IPS, com1=com1,
-                               sync="slowdown" if terminal_port else "none")
+                               memory=memory, model=model, smp=smp, ips=IPS, com1=com1)
         (self.folder / "bochsrc").write_text(config)
         # Debian's Bochs has its debugger built in: tell it to continue, and to quit when it is back.
         (self.folder / "debugger").write_text("c\nq\n")
@@ -115,8 +116,36 @@ class Machine:
     def running(self):
         return self.process.poll() is None
 
-    def read(self, path):
-        try:
-            return path.read_bytes().decode(errors="replace").replace("\r\n", "\n")
-        except FileNotFoundError:
-            return ""
+    def ready(self):
+        """True once /init has set the machine up."""
+        return "ready\n" in read(self.result)
+
+
+def read(path):
+    """What the machine has written so far, as text."""
+    try:
+        return path.read_bytes().decode(errors="replace").replace("\r\n", "\n")
+    except FileNotFoundError:
+        return ""
+
+
+class Follower:
+    """Copies to standard output what is added to a file."""
+
+    def __init__(self, path):
+        self.path = path
+        self.offset = 0
+
+    def skip(self):
+        """Leaves out everything up to here."""
+        self.offset = self.path.stat().st_size
+
+    def show(self):
+        if not self.path.exists():
+            return
+        with open(self.path, "rb") as file:
+            file.seek(self.offset)
+            data = file.read()
+        self.offset += len(data)
+        sys.stdout.buffer.write(data.replace(b"\r", b""))
+        sys.stdout.buffer.flush()

@@ -22,7 +22,7 @@ class Outcome:
     reason: str = ""
 
 
-def _complaint(serial):
+def complaint(serial):
     """The most telling complaint: a panic names the cause better than a trace does."""
     lines = [line for line in serial.splitlines() if COMPLAINTS.search(line)]
     lines.sort(key=lambda line: "Kernel panic" not in line)
@@ -38,9 +38,9 @@ def judge(serial, result, bochs_log, timed_out):
     """The outcome of a case. timed_out: seconds it was given, if it used them up, else None."""
     lines = result.splitlines()
     words = dict((line.split(" ", 1) + [""])[:2] for line in lines if line)
-    complaint = _complaint(serial)
-    if complaint:
-        return Outcome(FAIL, complaint)
+    wrong = complaint(serial)
+    if wrong:
+        return Outcome(FAIL, wrong)
     if "fail" in words:
         return Outcome(FAIL, words["fail"])
     if timed_out is not None:
