@@ -177,6 +177,28 @@ demo: deps all vm-progs
 
 
 # ---- deps, install, style, clean ----
+# Debian 12 packages: compilers and libraries; the emulated machine and its kernel; Debian programs that
+# run in it as guests; what `make style` uses.
+DEPS := gcc libc6-dev make pkg-config libsystemd-dev libjson-c-dev libev-dev check \
+	linux-headers-cloud-amd64 kmod bochs bochs-term bochsbios vgabios nasm cpio lz4 zstd xz-utils \
+	python3-minimal busybox-static gawk sqlite3 strace file coreutils util-linux bsdutils \
+	clang-format sparse shellcheck
+
+.PHONY: deps
+## deps		install the Debian packages that are missing, with apt-get (and sudo if need be)
+deps:
+	@missing=$$(dpkg-query -W -f='$${db:Status-Status} $${Package}\n' $(DEPS) 2>/dev/null | \
+		awk -v all="$(DEPS)" '$$1 == "installed" { have[$$2] = 1 } \
+		END { n = split(all, p, " "); for (i = 1; i <= n; i++) if (!(p[i] in have)) print p[i] }'); \
+	[ -n "$$missing" ] || exit 0; \
+	as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
+	echo "  deps     installing" $$missing; \
+	start=$$(date +%s); \
+	$$as_root apt-get -qq update && \
+	DEBIAN_FRONTEND=noninteractive $$as_root apt-get -qq -y install --no-install-recommends \
+		$$missing >/dev/null && \
+	echo "  deps     done: $$(($$(date +%s) - start)) s"
+
 .PHONY: clean
 clean:
 	rm -rf $(B)

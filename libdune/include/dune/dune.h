@@ -9,11 +9,14 @@
 #ifndef DUNE_DUNE_H
 #define DUNE_DUNE_H
 
-#include "proto/dune_abi.h"
+#include <dune/dune_abi.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* The library is built with hidden symbols; what stands here is exported. */
+#pragma GCC visibility push(default)
 
 /* What a trap handler gets, and may change: the changed registers are what the program resumes with. */
 struct dune_trap {
@@ -34,7 +37,7 @@ typedef void (*dune_trap_fn)(struct dune_trap *trap);
 /*
  * Enters Dune mode with a context fd (from dune_client_create()); the calling thread must be the only
  * one. Returns 0 in guest ring 0. On failure the program goes on as it was: -EBUSY more than one thread,
- * -EINVAL no context fd, -ENOEXEC this build's runtime doesn't fit, other -errno of DUNE_ATTACH and
+ * -ENOTTY not a context fd, -ENOEXEC this build's runtime doesn't fit, other -errno of DUNE_ATTACH and
  * DUNE_LOCK. The fd belongs to the library from here on.
  */
 int dune_enter(int context_fd);
@@ -51,6 +54,8 @@ int dune_trap_set(unsigned int vector, dune_trap_fn handler);
 
 /* This thread's run page, NULL outside of Dune mode: counters and registers at the last exit. */
 const volatile struct dune_run *dune_run_page(void);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }
