@@ -164,15 +164,16 @@ $(B)/tests/vm/%: tests/vm/progs/%.c
 vm-progs: $(VM_PROGS)
 
 ## check-vm	every case of tests/vm/cases.cfg in the emulated machine
-check-vm: all vm-progs
+check-vm: all
 	@B=$(B) tests/vm/run
 
 ## vm-shell	an interactive shell in the emulated machine, with everything in it
-vm-shell: all vm-progs
+vm-shell: all
 	@B=$(B) tests/vm/shell
 
 ## demo		real programs in Dune contexts, in the emulated machine
-demo: deps all vm-progs
+demo: deps
+	@$(MAKE) --no-print-directory all
 	@B=$(B) tests/vm/demo
 
 
@@ -181,7 +182,7 @@ demo: deps all vm-progs
 # run in it as guests; what `make style` uses.
 DEPS := gcc libc6-dev make pkg-config libsystemd-dev libjson-c-dev libev-dev check \
 	linux-headers-cloud-amd64 kmod bochs bochs-term bochsbios vgabios nasm cpio lz4 zstd xz-utils \
-	python3-minimal busybox-static gawk sqlite3 strace file coreutils util-linux bsdutils \
+	python3 busybox-static gawk sqlite3 strace file coreutils util-linux bsdutils \
 	clang-format sparse shellcheck
 
 .PHONY: deps
@@ -195,8 +196,8 @@ deps:
 	echo "  deps     installing" $$missing; \
 	start=$$(date +%s); \
 	$$as_root apt-get -qq update && \
-	DEBIAN_FRONTEND=noninteractive $$as_root apt-get -qq -y install --no-install-recommends \
-		$$missing >/dev/null && \
+	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install \
+		--no-install-recommends $$missing >/dev/null && \
 	echo "  deps     done: $$(($$(date +%s) - start)) s"
 
 .PHONY: clean

@@ -17,7 +17,7 @@ class Case:
     name: str
     smp: int = 1
     cpu: str = "skylake_x"
-    timeout: int = 60           # seconds of wall time
+    timeout: int = 60           # seconds of wall time after the boot
     memory: int = 256           # MB
     needs: tuple = ("vmx",)     # CPU flags; without them a case is skipped, never passed
     uses: tuple = ()            # paths in the machine; without them a case fails

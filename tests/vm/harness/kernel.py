@@ -41,8 +41,9 @@ def _download(package, version, into):
                           capture_output=True, text=True)
     debs = list(Path(into).glob("*.deb"))
     if done.returncode or not debs:
-        raise HarnessError(f"cannot download {package}={version}; `make deps` brings package lists "
-                           f"and headers up to date. apt-get says:\n{done.stderr.strip()}")
+        raise HarnessError(
+            f"cannot download {package}={version}, apt-get says:\n{done.stderr.strip()}\n"
+            f"If Debian has a newer one: apt-get update && apt-get install {HEADERS_META}")
     return debs[0]
 
 

@@ -120,6 +120,13 @@ class Machine:
         """True once /init has set the machine up."""
         return "ready\n" in read(self.result)
 
+    def end_status(self):
+        """Exit status of what ran in the machine, None as long as it runs."""
+        for line in read(self.result).splitlines():
+            if line.startswith("end "):
+                return int(line.split()[1])
+        return None
+
 
 def read(path):
     """What the machine has written so far, as text."""
