@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Every method that the service has, one row each: interface, name, who may call it, the handler's
- * suffix. A method without a row does not exist. tests/abi compares the rows with the .varlink files.
+ * suffix. A method without a row does not exist. tests/abi compares the rows with the .varlink
+ * files.
  */
 #ifndef DUNE_PROTO_METHODS_H
 #define DUNE_PROTO_METHODS_H
@@ -22,7 +23,7 @@
 enum dune_access {
 	ACCESS_ANYONE,		/* nothing */
 	ACCESS_IDENTIFIED,	/* a uid that means one user */
-	ACCESS_OWNER,		/* the owner of the context, or root; lists show only such contexts */
+	ACCESS_OWNER,		/* the context's owner, or root; lists show no others */
 };
 
 #define DUNE_METHODS(X)								\

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * One client's state machine; see connection.h. Every callback ends in connection_update(), which
+ * decides what to wait for, or in connection_free().
+ */
+#include "duned/connection.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "duned/json.h"
+#include "duned/log.h"
+#include "duned/methods.h"
+#include "proto/methods.h"
+
+#define SCM_MAX_FDS 253		/* the most that the kernel passes at once */
+
+static struct ev_loop *loop_of(const struct connection *connection)
+{
+	return connection->server->loop;
+}
+
+/* ---- output ---- */
+
+static void output_free(struct output *output)
+{
+	if (output->fd >= 0)
+		close(output->fd);
+	free(output->bytes);
+	free(output);
+}
+
+/* Queues an encoded message; takes bytes and fd, also on failure. */
+static int output_queue(struct connection *connection, char *bytes, size_t size, int fd)
+{
+	struct output *output = malloc(sizeof(*output));
+
+	if (!output) {
+		free(bytes);
+		if (fd >= 0)
+			close(fd);
+		return -ENOMEM;
+	}
+	*output = (struct output){ .bytes = bytes, .size = size, .fd = fd };
+	STAILQ_INSERT_TAIL(&connection->outputs, output, link);
+	connection->output_bytes += size;
+	return 0;
+}
+
+/* Sends some of one message, its descriptor with the first byte. */
+static ssize_t output_send(int socket, struct output *output)
+{
+	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = { 0 };
+	struct iovec vector = { output->bytes + output->sent, output->size - output->sent };
+	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
+	struct cmsghdr *header;
+	ssize_t n;
+
+	if (output->fd >= 0) {
+		message.msg_control = control;
+		message.msg_controllen = sizeof(control);
+		header = CMSG_FIRSTHDR(&message);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(header), &output->fd, sizeof(int));
+	}
+	do {
+		n = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n > 0 && output->fd >= 0) {
+		/* It is the client's now: the service keeps no copy. */
+		close(output->fd);
+		output->fd = -1;
+	}
+	return n < 0 ? -errno : n;
+}
+
+/* Sends what the socket takes. 0 also when it takes no more for now; -errno: the client is gone. */
+static int output_flush(struct connection *connection)
+{
+	struct output *output;
+	bool progress = false;
+
+	while ((output = STAILQ_FIRST(&connection->outputs))) {
+		ssize_t n = output_send(connection->fd, output);
+
+		if (n == -EAGAIN)
+			break;
+		if (n < 0)
+			return (int)n;
+		progress = true;
+		output->sent += (size_t)n;
+		connection->output_bytes -= (size_t)n;
+		if (output->sent == output->size) {
+			STAILQ_REMOVE_HEAD(&connection->outputs, link);
+			output_free(output);
+		}
+	}
+	if (progress)
+		ev_timer_stop(loop_of(connection), &connection->output_timer);
+	return 0;
+}
+
+/* ---- answering ---- */
+
+static int encode_too_large(char **ret_bytes, size_t *ret_size)
+{
+	struct json_object *parameters = json_object_new_object();
+	int r = -ENOMEM;
+
+	if (json_put_int(parameters, "maximum", VARLINK_MAX_REPLY))
+		r = varlink_reply_encode(DUNE_ERROR("ReplyTooLarge"), parameters, false, ret_bytes,
+					 ret_size);
+	json_object_put(parameters);
+	return r;
+}
+
+/* Encodes and queues an answer. *ret_continues: the call is to be answered again. */
+static int queue_answer(struct connection *connection, struct answer *answer, bool *ret_continues)
+{
+	const char *error = answer->error[0] ? answer->error : NULL;
+	bool continues = !error && answer->interval_ms;
+	size_t size;
+	char *bytes;
+	int fd, r;
+
+	r = varlink_reply_encode(error, answer->parameters, continues, &bytes, &size);
+	if (r == -EMSGSIZE) {
+		continues = false;
+		r = encode_too_large(&bytes, &size);
+	}
+	if (r < 0)
+		return r;
+	fd = answer->fd;
+	answer->fd = -1;
+	*ret_continues = continues;
+	return output_queue(connection, bytes, size, fd);
+}
+
+static void stream_stop(struct connection *connection)
+{
+	if (!connection->streaming)
+		return;
+	ev_timer_stop(loop_of(connection), &connection->stream_timer);
+	varlink_call_done(&connection->stream_call);
+	connection->streaming = false;
+}
+
+/* Answers a call, or a stream's call again. The call is the connection's afterwards if it streams. */
+static int answer_call(struct connection *connection, struct varlink_call *call, bool again)
+{
+	struct answer answer __attribute__((cleanup(answer_done))) = { .fd = -1 };
+	bool continues = false;
+	int r;
+
+	r = methods_answer(connection->server->manager, &connection->peer, call, &answer);
+	if (r < 0 || call->flags & VARLINK_ONEWAY)
+		return r;
+	r = queue_answer(connection, &answer, &continues);
+	if (r < 0)
+		return r;
+	if (again && !continues) {
+		stream_stop(connection);
+	} else if (!again && continues) {
+		connection->streaming = true;
+		connection->stream_call = *call;
+		*call = (struct varlink_call){ 0 };
+		connection->stream_timer.repeat = answer.interval_ms / 1000.;
+		ev_timer_again(loop_of(connection), &connection->stream_timer);
+	}
+	return 0;
+}
+
+static int handle_message(struct connection *connection, const char *message, size_t size)
+{
+	struct varlink_call call;
+	const char *why;
+	int r = varlink_call_decode(message, size, &call, &why);
+
+	if (r == -ENOMEM)
+		return r;
+	if (!r && call.flags & VARLINK_UPGRADE) {
+		why = "upgrade is not supported";
+		varlink_call_done(&call);
+		r = -EPROTO;
+	}
+	if (r < 0) {
+		log_client(connection->peer.uid, "disconnected: %s", why);
+		return r;
+	}
+	r = answer_call(connection, &call, false);
+	varlink_call_done(&call);
+	return r;
+}
+
+static bool may_answer(const struct connection *connection)
+{
+	return !connection->streaming && connection->output_bytes < CONNECTION_OUTPUT_HIGH;
+}
+
+/* Answers calls that are here, as many as one turn allows. *ret_more: there may be others. */
+static int handle_input(struct connection *connection, bool *ret_more)
+{
+	const char *message;
+	size_t size;
+	int r;
+
+	for (int i = 0; i < CONNECTION_CALLS; i++) {
+		if (!may_answer(connection))
+			break;
+		r = varlink_input_take(&connection->input, &message, &size);
+		if (r == -EMSGSIZE)
+			log_client(connection->peer.uid, "disconnected: message above %d bytes",
+				   VARLINK_MAX_CALL);
+		if (r <= 0) {
+			*ret_more = false;
+			return r;
+		}
+		/* What follows this message is another one and has its own time. */
+		ev_timer_stop(loop_of(connection), &connection->input_timer);
+		r = handle_message(connection, message, size);
+		if (r < 0)
+			return r;
+	}
+	*ret_more = true;
+	return 0;
+}
+
+/* ---- input ---- */
+
+/* Clients have no business sending descriptors: closes them and says how many there were. */
+static size_t close_received(struct msghdr *message)
+{
+	size_t count = 0;
+
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
+	     header = CMSG_NXTHDR(message, header)) {
+		size_t nr_fds;
+
+		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+			continue;
+		nr_fds = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < nr_fds; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+			close(fd);
+		}
+		count += nr_fds;
+	}
+	return count;
+}
+
+/* Reads once. -EAGAIN nothing there, -errno the client is gone or misbehaves. */
+static int receive(struct connection *connection)
+{
+	char control[CMSG_SPACE(SCM_MAX_FDS * sizeof(int))] __attribute__((aligned(8)));
+	char bytes[CONNECTION_READ_SIZE];
+	struct iovec vector = { bytes, sizeof(bytes) };
+	struct msghdr message = {
+		.msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n;
+
+	do {
+		n = recvmsg(connection->fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if (close_received(&message) || message.msg_flags & MSG_CTRUNC) {
+		log_client(connection->peer.uid, "disconnected: it sent file descriptors");
+		return -EPROTO;
+	}
+	if (n == 0) {
+		connection->input_ended = true;
+		return 0;
+	}
+	return varlink_input_feed(&connection->input, bytes, (size_t)n);
+}
+
+/* ---- what to wait for ---- */
+
+static void timer_run(struct ev_loop *loop, ev_timer *timer, bool wanted, double seconds)
+{
+	if (!wanted) {
+		ev_timer_stop(loop, timer);
+	} else if (!ev_is_active(timer)) {
+		/* From now, not from when the turn of the loop began. */
+		ev_timer_set(timer, ev_time() - ev_now(loop) + seconds, 0.);
+		ev_timer_start(loop, timer);
+	}
+}
+
+static void watch(struct connection *connection, int events)
+{
+	struct ev_loop *loop = loop_of(connection);
+
+	if (ev_is_active(&connection->watcher) && (connection->watcher.events & 3) == events)
+		return;
+	ev_io_stop(loop, &connection->watcher);
+	ev_io_set(&connection->watcher, connection->fd, events);
+	if (events)
+		ev_io_start(loop, &connection->watcher);
+}
+
+/* After the end of input: is the client gone altogether, or did it only shut down its side? */
+static bool peer_hung_up(const struct connection *connection)
+{
+	struct pollfd poller = { .fd = connection->fd };
+
+	return poll(&poller, 1, 0) > 0 && poller.revents & (POLLHUP | POLLERR);
+}
+
+/*
+ * Answers and sends what can be, then waits for the right things. Frees the connection when its
+ * work is over or it failed.
+ */
+static void connection_update(struct connection *connection)
+{
+	struct ev_loop *loop = loop_of(connection);
+	size_t pending;
+	bool more, reading;
+
+	if (handle_input(connection, &more) < 0 || output_flush(connection) < 0) {
+		connection_free(connection);
+		return;
+	}
+	/* Flushing may have made room for calls that had to wait. */
+	more = more && may_answer(connection);
+	if (connection->input_ended && !more && STAILQ_EMPTY(&connection->outputs) &&
+	    (!connection->streaming || peer_hung_up(connection))) {
+		connection_free(connection);
+		return;
+	}
+	pending = varlink_input_pending(&connection->input);
+	reading = !connection->input_ended && pending < VARLINK_MAX_CALL;
+	timer_run(loop, &connection->resume, more, 0.);
+	timer_run(loop, &connection->input_timer,
+		  reading && pending && !more && may_answer(connection), CONNECTION_INPUT_S);
+	timer_run(loop, &connection->output_timer, !STAILQ_EMPTY(&connection->outputs),
+		  CONNECTION_OUTPUT_S);
+	watch(connection, (reading ? EV_READ : 0) |
+				  (STAILQ_EMPTY(&connection->outputs) ? 0 : EV_WRITE));
+}
+
+static void on_socket(struct ev_loop *loop, ev_io *watcher, int revents)
+{
+	struct connection *connection = watcher->data;
+	int r = revents & EV_READ ? receive(connection) : 0;
+
+	if (r < 0 && r != -EAGAIN) {
+		connection_free(connection);
+		return;
+	}
+	connection_update(connection);
+}
+
+static void on_resume(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	connection_update(timer->data);
+}
+
+static void on_stream(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct connection *connection = timer->data;
+
+	/* The client still reads the last sample, or does not: it misses this one. */
+	if (!STAILQ_EMPTY(&connection->outputs))
+		return;
+	if (answer_call(connection, &connection->stream_call, true) < 0) {
+		connection_free(connection);
+		return;
+	}
+	connection_update(connection);
+}
+
+static void on_input_timeout(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct connection *connection = timer->data;
+
+	log_client(connection->peer.uid, "disconnected: unfinished message");
+	connection_free(connection);
+}
+
+static void on_output_timeout(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct connection *connection = timer->data;
+
+	log_client(connection->peer.uid, "disconnected: it does not read");
+	connection_free(connection);
+}
+
+/* ---- life ---- */
+
+struct connection *connection_new(struct server *server, int fd, const struct peer *peer)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+
+	if (!connection) {
+		close(fd);
+		return NULL;
+	}
+	connection->server = server;
+	connection->peer = *peer;
+	connection->fd = fd;
+	connection->input.max_bytes = VARLINK_MAX_CALL;
+	STAILQ_INIT(&connection->outputs);
+	ev_io_init(&connection->watcher, on_socket, fd, EV_READ);
+	ev_init(&connection->input_timer, on_input_timeout);
+	ev_init(&connection->output_timer, on_output_timeout);
+	ev_init(&connection->resume, on_resume);
+	ev_init(&connection->stream_timer, on_stream);
+	connection->watcher.data = connection->input_timer.data = connection;
+	connection->output_timer.data = connection->resume.data = connection;
+	connection->stream_timer.data = connection;
+	ev_io_start(server->loop, &connection->watcher);
+	return connection;
+}
+
+void connection_free(struct connection *connection)
+{
+	struct ev_loop *loop = loop_of(connection);
+	struct output *output;
+
+	stream_stop(connection);
+	ev_io_stop(loop, &connection->watcher);
+	ev_timer_stop(loop, &connection->input_timer);
+	ev_timer_stop(loop, &connection->output_timer);
+	ev_timer_stop(loop, &connection->resume);
+	while ((output = STAILQ_FIRST(&connection->outputs))) {
+		STAILQ_REMOVE_HEAD(&connection->outputs, link);
+		output_free(output);
+	}
+	varlink_input_done(&connection->input);
+	close(connection->fd);
+	server_remove(connection->server, connection);
+	free(connection);
+}

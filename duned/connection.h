@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One client: bytes in, calls answered strictly in order, bytes and descriptors out. Owns
+ * everything that the client can make the service hold, each with a limit; must never block on the
+ * client.
+ */
+#ifndef DUNED_CONNECTION_H
+#define DUNED_CONNECTION_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "duned/policy.h"
+#include "duned/server.h"
+#include "proto/varlink.h"
+
+#define CONNECTION_READ_SIZE	16384	/* bytes read in one turn of the loop */
+#define CONNECTION_CALLS	16	/* calls answered in one turn of the loop */
+#define CONNECTION_OUTPUT_HIGH	262144	/* bytes waiting, at which no further call is answered */
+#define CONNECTION_INPUT_S	10.0	/* to finish a message that was begun */
+#define CONNECTION_OUTPUT_S	30.0	/* to take at least one byte of what waits */
+
+/* A message on its way to the client. */
+struct output {
+	STAILQ_ENTRY(output) link;
+	char *bytes;
+	size_t size;
+	size_t sent;
+	int fd;			/* rides on the first byte; -1 for none */
+};
+STAILQ_HEAD(output_queue, output);
+
+struct connection {
+	TAILQ_ENTRY(connection) link;	/* of the server */
+	struct server *server;
+	struct peer peer;
+	int fd;
+	ev_io watcher;
+	ev_timer input_timer;	/* runs while a message is unfinished */
+	ev_timer output_timer;	/* runs while output waits */
+	ev_timer resume;	/* next turn for calls that are already here */
+	struct varlink_input input;
+	bool input_ended;	/* the client sends no more */
+	struct output_queue outputs;
+	size_t output_bytes;
+	/* A call with `more` that is answered again and again; later calls wait. */
+	bool streaming;
+	struct varlink_call stream_call;
+	ev_timer stream_timer;
+};
+
+/* Takes fd. NULL when out of memory (fd is closed). */
+struct connection *connection_new(struct server *server, int fd, const struct peer *peer);
+
+/* Removes it from the server too. */
+void connection_free(struct connection *connection);
+
+#endif

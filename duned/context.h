@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Contexts as the module reports them: reading, finding, showing. Keeps nothing between calls: the
+ * module is the authority.
+ */
+#ifndef DUNED_CONTEXT_H
+#define DUNED_CONTEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "duned/device.h"
+#include "duned/policy.h"
+
+struct json_object;
+
+/* All contexts at one time, in ascending order of id. */
+struct context_list {
+	struct dune_stats *entries;
+	size_t count;
+};
+
+int context_list_read(struct device *device, struct context_list *ret_list);
+void context_list_done(struct context_list *list);
+
+/* -ENOENT when there is no such context. */
+int context_by_id(struct device *device, uint64_t id, struct dune_stats *ret_stats);
+
+/*
+ * The living context of that name among those the peer may act on, else the newest ended one.
+ * -ENOENT, or -EEXIST when several owners' living contexts bear the name.
+ */
+int context_by_name(const struct context_list *list, const struct peer *peer,
+		    enum dune_access access, const char *name, const struct dune_stats **ret_stats);
+
+/* Did it end in a way that the module has a report about? */
+bool context_has_report(const struct dune_stats *stats);
+
+/* The types of the Varlink interface; NULL when out of memory. */
+struct json_object *context_json(const struct dune_stats *stats);
+struct json_object *context_counters_json(const struct dune_stats *stats);
+struct json_object *context_exits_json(const struct dune_stats *stats);
+struct json_object *context_sample_json(const struct dune_stats *stats);
+struct json_object *context_report_json(const struct dune_report *report);
+
+#endif

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * duned: options, signals, systemd. Starts the parts and ends them; everything else is theirs.
+ */
+#include <ev.h>
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "duned/config.h"
+#include "duned/listen.h"
+#include "duned/log.h"
+#include "duned/manager.h"
+#include "duned/server.h"
+#include "proto/methods.h"
+#include "proto/names.h"
+
+#define DEFAULT_CONFIG	DUNE_SYSCONFDIR "/dune/duned.conf"
+#define EXIT_USAGE	2
+#define SPARE_FDS	64	/* beside the connections: device, loop, socket, contexts on their way */
+
+struct options {
+	const char *config;	/* NULL: the default, which may be missing */
+	const char *socket;	/* NULL: systemd's or the default */
+	const char *device;
+	bool check;
+	bool debug;
+};
+
+static const char usage[] =
+	"Usage: duned [OPTION]...\n"
+	"       duned --check [FILE]\n"
+	"\n"
+	"The service that creates Dune contexts and shows them, over Varlink.\n"
+	"\n"
+	"  --config=FILE  read FILE and FILE.d/*.conf instead of " DEFAULT_CONFIG "\n"
+	"  --socket=PATH  listen on PATH instead of systemd's socket or " DUNE_SOCKET "\n"
+	"  --device=PATH  use PATH instead of " DEVICE_PATH "\n"
+	"  --check        check the configuration, print what is in force, and exit\n"
+	"  --debug        log every event\n"
+	"  --version      print the version and exit\n"
+	"  --help         print this and exit\n";
+
+enum option_id {
+	OPTION_CONFIG = 1,
+	OPTION_SOCKET,
+	OPTION_DEVICE,
+	OPTION_CHECK,
+	OPTION_DEBUG,
+	OPTION_VERSION,
+	OPTION_HELP,
+};
+
+static const struct option long_options[] = {
+	{ "config", required_argument, NULL, OPTION_CONFIG },
+	{ "socket", required_argument, NULL, OPTION_SOCKET },
+	{ "device", required_argument, NULL, OPTION_DEVICE },
+	{ "check", no_argument, NULL, OPTION_CHECK },
+	{ "debug", no_argument, NULL, OPTION_DEBUG },
+	{ "version", no_argument, NULL, OPTION_VERSION },
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* -1: go on; else the exit status. */
+static int parse_options(int argc, char **argv, struct options *options)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		switch (option) {
+		case OPTION_CONFIG:
+			options->config = optarg;
+			break;
+		case OPTION_SOCKET:
+			options->socket = optarg;
+			break;
+		case OPTION_DEVICE:
+			options->device = optarg;
+			break;
+		case OPTION_CHECK:
+			options->check = true;
+			break;
+		case OPTION_DEBUG:
+			options->debug = true;
+			break;
+		case OPTION_VERSION:
+			printf("duned %s (module ABI %d)\n", DUNE_VERSION, DUNE_ABI_VERSION);
+			return 0;
+		case OPTION_HELP:
+			fputs(usage, stdout);
+			return 0;
+		default:
+			fputs("Try 'duned --help'.\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (options->check && optind < argc && !options->config)
+		options->config = argv[optind++];
+	if (optind < argc) {
+		fprintf(stderr, "duned: unexpected argument %s\nTry 'duned --help'.\n",
+			argv[optind]);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+static int load_config(const struct options *options, struct config *ret_config)
+{
+	const char *path = options->config ? options->config : DEFAULT_CONFIG;
+	struct config_error error;
+	int r = config_load(path, !options->config, ret_config, &error);
+
+	if (r >= 0)
+		return 0;
+	if (error.line)
+		log_error("%s:%u: %s", error.file, error.line, error.reason);
+	else
+		log_error("%s: %s", error.file, error.reason);
+	return r;
+}
+
+/* Connections that the process's limit of open files can't hold would only fail later. */
+static void fit_files(struct config *config)
+{
+	struct rlimit limit;
+	int64_t fits;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return;
+	fits = limit.rlim_cur > SPARE_FDS + 1 ? (int64_t)limit.rlim_cur - SPARE_FDS : 1;
+	if (config->connections_per_host <= fits)
+		return;
+	log_warning("connections per-host cut from %lld to %lld by the limit of open files",
+		    (long long)config->connections_per_host, (long long)fits);
+	config->connections_per_host = fits;
+	if (config->connections_per_user > fits)
+		config->connections_per_user = fits;
+}
+
+static void on_stop(struct ev_loop *loop, ev_signal *watcher, int revents)
+{
+	log_info("stopping on signal %d", watcher->signum);
+	sd_notify(0, "STOPPING=1");
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	sd_notify(0, "WATCHDOG=1");
+}
+
+/* Watches, runs until a signal to stop. */
+static void run_loop(struct ev_loop *loop)
+{
+	ev_signal stop_term, stop_int;
+	ev_timer watchdog;
+	uint64_t watchdog_usec;
+
+	ev_signal_init(&stop_term, on_stop, SIGTERM);
+	ev_signal_start(loop, &stop_term);
+	ev_signal_init(&stop_int, on_stop, SIGINT);
+	ev_signal_start(loop, &stop_int);
+	ev_init(&watchdog, on_watchdog);
+	if (sd_watchdog_enabled(0, &watchdog_usec) > 0) {
+		watchdog.repeat = (double)watchdog_usec / 2e6;
+		ev_timer_again(loop, &watchdog);
+	}
+	sd_notify(0, "READY=1");
+	ev_run(loop, 0);
+	ev_timer_stop(loop, &watchdog);
+	ev_signal_stop(loop, &stop_int);
+	ev_signal_stop(loop, &stop_term);
+}
+
+static int serve(const struct options *options, const struct config *config)
+{
+	struct manager manager;
+	struct server server;
+	const char *own_path;
+	struct ev_loop *loop;
+	int fd, r;
+
+	r = listen_open(options->socket, &fd, &own_path);
+	if (r < 0)
+		return 1;
+	loop = ev_default_loop(EVFLAG_NOENV);
+	if (!loop) {
+		log_error("no event loop: %s", strerror(errno));
+		close(fd);
+		return 1;
+	}
+	manager_init(&manager, loop, config, options->device);
+	r = manager_device(&manager);
+	if (r < 0)
+		log_warning("%s can't be used (%s); trying again with every call", options->device,
+			    r == -EPROTONOSUPPORT ? "the module speaks another ABI version"
+						  : strerror(-r));
+	server_init(&server, &manager, loop, fd);
+	log_info("version %s listens on %s", DUNE_VERSION, own_path ? own_path : "systemd's socket");
+	run_loop(loop);
+	if (own_path)
+		unlink(own_path);
+	server_done(&server);
+	manager_done(&manager);
+	ev_loop_destroy(loop);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { .device = DEVICE_PATH };
+	struct config config;
+	int status = parse_options(argc, argv, &options);
+
+	if (status >= 0)
+		return status;
+	log_init(options.debug);
+	if (load_config(&options, &config) < 0)
+		return 1;
+	if (options.check) {
+		config_print(&config);
+		return 0;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	fit_files(&config);
+	return serve(&options, &config);
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The service's state; see manager.h. */
+#include "duned/manager.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "duned/log.h"
+#include "proto/names.h"
+
+#define EVENT_BATCH 32	/* events read in one turn of the loop */
+
+static void log_event(const struct dune_event *event)
+{
+	char type[DUNE_NAME_BUFFER], value[DUNE_NAME_BUFFER];
+
+	dune_name_or_number(dune_event_name(event->type), "event", event->type, type);
+	switch (event->type) {
+	case DUNE_EVENT_ENDED:
+		log_info("context %" PRIu64 " (%s) of uid %u ended: %s, pid %d, rip 0x%" PRIx64,
+			 (uint64_t)event->id, event->name, event->owner,
+			 dune_name_or_number(dune_cause_name(event->value), "cause", event->value,
+					     value),
+			 event->pid, (uint64_t)event->detail);
+		break;
+	case DUNE_EVENT_LIMIT:
+		log_info("context %" PRIu64 " (%s) of uid %u met its limit of %" PRIu64 " %s",
+			 (uint64_t)event->id, event->name, event->owner, (uint64_t)event->detail,
+			 dune_name_or_number(dune_limit_name(event->value), "limit", event->value,
+					     value));
+		break;
+	case DUNE_EVENT_LOST:
+		log_warning("%" PRIu64 " events of the module were lost", (uint64_t)event->detail);
+		break;
+	default:
+		log_debug("context %" PRIu64 " (%s) of uid %u: %s", (uint64_t)event->id,
+			  event->name, event->owner, type);
+	}
+}
+
+static void close_device(struct manager *manager)
+{
+	if (manager->loop)
+		ev_io_stop(manager->loop, &manager->device_watcher);
+	device_done(&manager->device);
+}
+
+static void on_device_readable(struct ev_loop *loop, ev_io *watcher, int revents)
+{
+	struct manager *manager = watcher->data;
+	struct dune_event events[EVENT_BATCH];
+	int count = device_events(&manager->device, events, EVENT_BATCH);
+
+	if (count < 0) {
+		log_error("reading the module's events failed: %s", strerror(-count));
+		/* Opened again by the next call. Staying would make the loop spin. */
+		close_device(manager);
+		return;
+	}
+	for (int i = 0; i < count; i++)
+		log_event(&events[i]);
+}
+
+/* In the first user namespace, or one that maps everything, no uid stands for several users. */
+static bool read_identity_complete(void)
+{
+	unsigned long inside, outside, count;
+	FILE *file = fopen("/proc/self/uid_map", "re");
+	bool complete = false;
+
+	if (!file)
+		return false;
+	if (fscanf(file, "%lu %lu %lu", &inside, &outside, &count) == 3)
+		complete = inside == 0 && count >= UINT32_MAX;
+	fclose(file);
+	return complete;
+}
+
+void manager_init(struct manager *manager, struct ev_loop *loop, const struct config *config,
+		  const char *device_path)
+{
+	*manager = (struct manager){ .loop = loop, .config = *config };
+	device_init(&manager->device, device_path);
+	ev_init(&manager->device_watcher, on_device_readable);
+	manager->device_watcher.data = manager;
+	manager->identity_complete = read_identity_complete();
+}
+
+void manager_done(struct manager *manager)
+{
+	close_device(manager);
+}
+
+int manager_device(struct manager *manager)
+{
+	bool was_open = manager->device.fd >= 0;
+	int r = device_ready(&manager->device);
+
+	if (r < 0 || was_open)
+		return r;
+	log_info("using %s", manager->device.path);
+	if (manager->loop) {
+		ev_io_set(&manager->device_watcher, manager->device.fd, EV_READ);
+		ev_io_start(manager->loop, &manager->device_watcher);
+	}
+	return 0;
+}
+
+static void cut(int64_t *value, uint64_t ceiling)
+{
+	if (ceiling < (uint64_t)*value)
+		*value = (int64_t)ceiling;
+}
+
+void manager_quotas(const struct manager *manager, const struct dune_info *info,
+		    struct config *ret_quotas)
+{
+	struct config quotas = manager->config;
+
+	if (info) {
+		cut(&quotas.contexts_per_host, info->max_contexts);
+		cut(&quotas.maximum.vcpus, info->max_vcpus);
+		cut(&quotas.maximum.private_pages, info->max_private);
+	}
+	cut(&quotas.contexts_per_user, (uint64_t)quotas.contexts_per_host);
+	cut(&quotas.defaults.vcpus, (uint64_t)quotas.maximum.vcpus);
+	cut(&quotas.defaults.private_pages, (uint64_t)quotas.maximum.private_pages);
+	*ret_quotas = quotas;
+}

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The methods of io.dune.Manager and the table of all; see methods.h. */
+#include "duned/methods.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "duned/context.h"
+#include "duned/create.h"
+#include "duned/info.h"
+#include "duned/json.h"
+#include "duned/log.h"
+#include "duned/request.h"
+#include "proto/names.h"
+
+/* ---- answers ---- */
+
+void answer_done(struct answer *answer)
+{
+	json_object_put(answer->parameters);
+	if (answer->fd >= 0)
+		close(answer->fd);
+	*answer = (struct answer){ .fd = -1 };
+}
+
+int answer_error(struct answer *answer, const char *error, struct json_object *parameters)
+{
+	if (!parameters)
+		return -ENOMEM;
+	answer_done(answer);
+	snprintf(answer->error, sizeof(answer->error), "%s", error);
+	answer->parameters = parameters;
+	return 0;
+}
+
+int answer_reply(struct answer *answer, struct json_object *parameters)
+{
+	if (!parameters)
+		return -ENOMEM;
+	answer->parameters = parameters;
+	return 0;
+}
+
+int answer_error_plain(struct answer *answer, const char *error)
+{
+	return answer_error(answer, error, json_object_new_object());
+}
+
+int answer_error_string(struct answer *answer, const char *error, const char *key,
+			const char *value)
+{
+	struct json_object *parameters = json_object_new_object();
+	bool ok = json_put_string(parameters, key, value);
+
+	return answer_error(answer, error, json_finish(parameters, ok));
+}
+
+int answer_bad_parameter(struct answer *answer, const char *parameter)
+{
+	return answer_error_string(answer, VARLINK_ERROR("InvalidParameter"), "parameter",
+				   parameter);
+}
+
+int answer_device_failed(struct answer *answer, const char *operation, int error)
+{
+	struct json_object *parameters = json_object_new_object();
+	bool ok = json_put_string(parameters, "operation", operation) &&
+		  json_put_string(parameters, "errno_name", dune_errno_name(error));
+
+	return answer_error(answer, DUNE_ERROR("ModuleFailed"), json_finish(parameters, ok));
+}
+
+int request_device(struct request *request, struct answer *answer)
+{
+	struct device *device = &request->manager->device;
+	struct json_object *parameters;
+	int r = manager_device(request->manager);
+	bool ok;
+
+	if (!r)
+		return 0;
+	if (r != -EPROTONOSUPPORT) {
+		r = answer_error_string(answer, DUNE_ERROR("ModuleNotLoaded"), "reason",
+					dune_errno_name(r));
+		return r < 0 ? r : 1;
+	}
+	parameters = json_object_new_object();
+	ok = json_put_int(parameters, "expected", DUNE_ABI_VERSION) &&
+	     json_put_int(parameters, "found", device->abi);
+	r = answer_error(answer, DUNE_ERROR("ModuleMismatch"), json_finish(parameters, ok));
+	return r < 0 ? r : 1;
+}
+
+/* ---- which context a call is about ---- */
+
+struct selector {
+	struct param_int id;
+	const char *name;
+};
+
+static int answer_ambiguous(struct request *request, const struct context_list *list,
+			    const char *name, struct answer *answer)
+{
+	struct json_object *parameters = json_object_new_object();
+	struct json_object *ids = json_object_new_array();
+	bool ok = ids != NULL;
+
+	for (size_t i = 0; ok && i < list->count; i++) {
+		const struct dune_stats *entry = &list->entries[i];
+
+		if (entry->state != DUNE_STATE_ENDED && !strcmp(entry->name, name) &&
+		    policy_may(request->peer, request->access, entry->owner))
+			ok = json_append(ids, json_object_new_int64((int64_t)entry->id));
+	}
+	ok = json_put_string(parameters, "name", name) && ok;
+	ok = json_put(parameters, "ids", ids) && ok;
+	return answer_error(answer, DUNE_ERROR("AmbiguousName"), json_finish(parameters, ok));
+}
+
+/* 0 with *ret_stats, 1 with an error in *answer, -errno. */
+static int select_by_name(struct request *request, const char *name, struct answer *answer,
+			  struct dune_stats *ret_stats)
+{
+	struct context_list list __attribute__((cleanup(context_list_done))) = { 0 };
+	const struct dune_stats *found;
+	int r = context_list_read(&request->manager->device, &list);
+
+	if (r < 0)
+		r = answer_device_failed(answer, "stats", r);
+	else if ((r = context_by_name(&list, request->peer, request->access, name, &found)) == 0) {
+		*ret_stats = *found;
+		return 0;
+	} else if (r == -EEXIST)
+		r = answer_ambiguous(request, &list, name, answer);
+	else
+		r = answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
+	return r < 0 ? r : 1;
+}
+
+static int select_by_id(struct request *request, int64_t id, struct answer *answer,
+			struct dune_stats *ret_stats)
+{
+	struct dune_stats stats;
+	int r = id > 0 ? context_by_id(&request->manager->device, (uint64_t)id, &stats) : -ENOENT;
+
+	if (!r && policy_may(request->peer, request->access, stats.owner)) {
+		*ret_stats = stats;
+		return 0;
+	}
+	/* The same words for "none" and "not yours". */
+	if (!r || r == -ENOENT)
+		r = answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
+	else
+		r = answer_device_failed(answer, "stats", r);
+	return r < 0 ? r : 1;
+}
+
+static int select_context(struct request *request, const struct selector *selector,
+			  struct answer *answer, struct dune_stats *ret_stats)
+{
+	int r = request_device(request, answer);
+
+	if (r)
+		return r;
+	if (selector->id.set && selector->name)
+		r = answer_bad_parameter(answer, "name");
+	else if (selector->id.set)
+		return select_by_id(request, selector->id.value, answer, ret_stats);
+	else if (selector->name)
+		return select_by_name(request, selector->name, answer, ret_stats);
+	else
+		r = answer_bad_parameter(answer, "id");
+	return r < 0 ? r : 1;
+}
+
+/* Decodes a call that has nothing but a selector, and finds the context. */
+static int select_from_call(struct request *request, struct answer *answer,
+			    struct dune_stats *ret_stats)
+{
+	struct selector selector = { 0 };
+	const struct param params[] = {
+		{ "id", PARAM_INT, &selector.id },
+		{ "name", PARAM_STRING, &selector.name },
+	};
+	const char *bad;
+	int r;
+
+	if (params_decode(request->call->parameters, params, 2, &bad) < 0) {
+		r = answer_bad_parameter(answer, bad);
+		return r < 0 ? r : 1;
+	}
+	return select_context(request, &selector, answer, ret_stats);
+}
+
+/* ---- List, Inspect, Kill ---- */
+
+static int method_list(struct request *request, struct answer *answer)
+{
+	struct context_list list __attribute__((cleanup(context_list_done))) = { 0 };
+	struct json_object *parameters, *contexts;
+	const char *bad;
+	bool ok;
+	int r;
+
+	if (params_decode(request->call->parameters, NULL, 0, &bad) < 0)
+		return answer_bad_parameter(answer, bad);
+	r = request_device(request, answer);
+	if (r)
+		return r < 0 ? r : 0;
+	r = context_list_read(&request->manager->device, &list);
+	if (r < 0)
+		return answer_device_failed(answer, "stats", r);
+	contexts = json_object_new_array();
+	ok = contexts != NULL;
+	for (size_t i = 0; ok && i < list.count; i++) {
+		if (policy_may(request->peer, request->access, list.entries[i].owner))
+			ok = json_append(contexts, context_json(&list.entries[i]));
+	}
+	parameters = json_object_new_object();
+	ok = json_put(parameters, "contexts", contexts) && ok;
+	return answer_reply(answer, json_finish(parameters, ok));
+}
+
+static int method_inspect(struct request *request, struct answer *answer)
+{
+	struct json_object *parameters;
+	struct dune_report report;
+	struct dune_stats stats;
+	int r = select_from_call(request, answer, &stats);
+	bool ok;
+
+	if (r)
+		return r < 0 ? r : 0;
+	parameters = context_sample_json(&stats);
+	ok = parameters != NULL;
+	if (ok && context_has_report(&stats) &&
+	    device_report(&request->manager->device, stats.id, &report) == 0)
+		ok = json_put(parameters, "report", context_report_json(&report));
+	return answer_reply(answer, json_finish(parameters, ok));
+}
+
+static int method_kill(struct request *request, struct answer *answer)
+{
+	struct dune_stats stats;
+	int r = select_from_call(request, answer, &stats);
+
+	if (r)
+		return r < 0 ? r : 0;
+	r = device_kill(&request->manager->device, stats.id);
+	if (r == -ENOENT)
+		return answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
+	if (r == -ESRCH)
+		return answer_error_plain(answer, DUNE_ERROR("NoProcess"));
+	if (r < 0)
+		return answer_device_failed(answer, "kill", r);
+	log_info("context %" PRIu64 " (%s) of uid %u is killed for uid %u", (uint64_t)stats.id,
+		 stats.name, stats.owner, request->peer->uid);
+	return answer_reply(answer, json_object_new_object());
+}
+
+/* ---- Stats ---- */
+
+static int sample_one(struct request *request, const struct selector *selector,
+		      struct answer *answer, struct json_object *samples)
+{
+	struct dune_stats stats;
+	int r = select_context(request, selector, answer, &stats);
+
+	if (r)
+		return r;
+	if (!json_append(samples, context_sample_json(&stats)))
+		return -ENOMEM;
+	/* A stream stays with this context, whoever bears the name later. */
+	if (selector->name) {
+		if (!json_put_int(request->call->parameters, "id", stats.id))
+			return -ENOMEM;
+		json_object_object_del(request->call->parameters, "name");
+	}
+	return 0;
+}
+
+static int sample_all(struct request *request, struct answer *answer, struct json_object *samples)
+{
+	struct context_list list __attribute__((cleanup(context_list_done))) = { 0 };
+	int r = request_device(request, answer);
+
+	if (r)
+		return r;
+	r = context_list_read(&request->manager->device, &list);
+	if (r < 0) {
+		r = answer_device_failed(answer, "stats", r);
+		return r < 0 ? r : 1;
+	}
+	for (size_t i = 0; i < list.count; i++) {
+		if (policy_may(request->peer, request->access, list.entries[i].owner) &&
+		    !json_append(samples, context_sample_json(&list.entries[i])))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int answer_samples(struct answer *answer, struct json_object *samples)
+{
+	struct json_object *parameters = json_object_new_object();
+	struct timespec now;
+	bool ok;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ok = json_put_int(parameters, "time_usec",
+			  (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000) &&
+	     json_put(parameters, "samples", json_object_get(samples));
+	return answer_reply(answer, json_finish(parameters, ok));
+}
+
+static int method_stats(struct request *request, struct answer *answer)
+{
+	struct json_object *samples __attribute__((cleanup(json_release))) = NULL;
+	struct param_int interval_ms = { .value = DUNE_DEFAULT_INTERVAL_MS };
+	struct selector selector = { 0 };
+	const struct param params[] = {
+		{ "id", PARAM_INT, &selector.id },
+		{ "name", PARAM_STRING, &selector.name },
+		{ "interval_ms", PARAM_INT, &interval_ms },
+	};
+	const char *bad;
+	int r;
+
+	if (params_decode(request->call->parameters, params, 3, &bad) < 0)
+		return answer_bad_parameter(answer, bad);
+	if (interval_ms.value < DUNE_MIN_INTERVAL_MS || interval_ms.value > DUNE_MAX_INTERVAL_MS)
+		return answer_bad_parameter(answer, "interval_ms");
+	samples = json_object_new_array();
+	if (!samples)
+		return -ENOMEM;
+	if (selector.id.set || selector.name)
+		r = sample_one(request, &selector, answer, samples);
+	else
+		r = sample_all(request, answer, samples);
+	if (r)
+		return r < 0 ? r : 0;
+	if (request->call->flags & VARLINK_MORE)
+		answer->interval_ms = (unsigned int)interval_ms.value;
+	return answer_samples(answer, samples);
+}
+
+/* ---- the table ---- */
+
+static const struct method {
+	const char *name;
+	enum dune_access access;
+	int (*handler)(struct request *request, struct answer *answer);
+} methods[] = {
+#define ROW(interface, name, access, handler) { interface "." name, access, method_##handler },
+	DUNE_METHODS(ROW)
+#undef ROW
+};
+
+static const struct method *method_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		if (!strcmp(methods[i].name, name))
+			return &methods[i];
+	}
+	return NULL;
+}
+
+int methods_answer(struct manager *manager, const struct peer *peer, struct varlink_call *call,
+		   struct answer *ret_answer)
+{
+	struct answer answer __attribute__((cleanup(answer_done))) = { .fd = -1 };
+	const struct method *method = method_find(call->method);
+	struct request request = { .manager = manager, .peer = peer, .call = call };
+	int r;
+
+	if (!method) {
+		r = answer_error_string(&answer, VARLINK_ERROR("MethodNotFound"), "method",
+					call->method);
+	} else if (!policy_may_call(peer, method->access)) {
+		r = answer_error_plain(&answer, VARLINK_ERROR("PermissionDenied"));
+	} else {
+		request.access = method->access;
+		r = method->handler(&request, &answer);
+	}
+	if (r < 0)
+		return r;
+	*ret_answer = answer;
+	answer = (struct answer){ .fd = -1 };
+	return 0;
+}

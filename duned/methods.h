@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From a decoded call to an answer: find the method, authorize, decode, act, reply. Knows nothing
+ * of sockets; must never act for a peer that policy has not passed.
+ */
+#ifndef DUNED_METHODS_H
+#define DUNED_METHODS_H
+
+#include "duned/manager.h"
+#include "duned/policy.h"
+#include "proto/varlink.h"
+
+struct json_object;
+
+struct answer {
+	char error[VARLINK_MAX_METHOD];	/* full name, empty on success */
+	struct json_object *parameters;	/* owned; NULL for none */
+	int fd;				/* owned; to ride on the reply's first byte; -1 for none */
+	unsigned int interval_ms;	/* not 0: ask again so often, as the call had `more` */
+};
+
+/*
+ * Answers one call. 0, or -errno for a fault of the service itself (out of memory), without an
+ * answer. A repeated call (interval_ms) is answered by passing the same call again; it may have
+ * been rewritten to name its context by id.
+ */
+int methods_answer(struct manager *manager, const struct peer *peer, struct varlink_call *call,
+		   struct answer *ret_answer);
+void answer_done(struct answer *answer);
+
+/* Makes *answer an error; takes the reference of parameters, which must not be NULL. -ENOMEM. */
+int answer_error(struct answer *answer, const char *error, struct json_object *parameters);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the handlers of methods share: the request and the ways to answer it. */
+#ifndef DUNED_REQUEST_H
+#define DUNED_REQUEST_H
+
+#include "duned/methods.h"
+
+struct request {
+	struct manager *manager;
+	const struct peer *peer;
+	struct varlink_call *call;
+	enum dune_access access;	/* of the method: what policy_may() is asked with */
+};
+
+/* All return 0 or -ENOMEM; answer_reply takes the reference of parameters (NULL is -ENOMEM). */
+int answer_reply(struct answer *answer, struct json_object *parameters);
+int answer_error_plain(struct answer *answer, const char *error);
+int answer_error_string(struct answer *answer, const char *error, const char *key,
+			const char *value);
+int answer_bad_parameter(struct answer *answer, const char *parameter);
+int answer_device_failed(struct answer *answer, const char *operation, int error);
+
+/* Makes the device ready: 0, 1 with the error in *answer, or -errno. */
+int request_device(struct request *request, struct answer *answer);
+
+#endif
