@@ -63,12 +63,12 @@ static int set_one_limit(const char *key, const char *value)
 static int set_limit(struct dunectl *ctl, const char *value)
 {
 	STRING_CLEANUP char *copy = strdup(value);
-	char *position, *item, *equals;
+	char *rest = copy, *item, *equals;
 	int r;
 
 	if (!copy)
 		return -ENOMEM;
-	for (item = strtok_r(copy, ",", &position); item; item = strtok_r(NULL, ",", &position)) {
+	while ((item = strsep(&rest, ","))) {
 		equals = strchr(item, '=');
 		if (!equals) {
 			dunectl_error("--limit needs vcpus=N or private=SIZE, not '%s'", item);

@@ -71,7 +71,7 @@ static inline void run_teardown(struct run *run)
 		kill(run->service, SIGKILL);
 		waitpid(run->service, NULL, 0);
 	}
-	snprintf(command, sizeof(command), "rm -rf %s", run->folder);
+	snprintf(command, sizeof(command), "/bin/rm -rf %s", run->folder);
 	ck_assert_int_eq(system(command), 0);
 }
 
