@@ -150,7 +150,9 @@ static int parse_pages(const char *text, int64_t *ret_pages)
 		return r;
 	suffix = *text ? strchr(suffixes, *text) : NULL;
 	if (suffix) {
-		if (__builtin_mul_overflow(value, (int64_t)1024 << 10 * (suffix - suffixes), &value))
+		const int64_t unit = (int64_t)1024 << 10 * (suffix - suffixes);
+
+		if (__builtin_mul_overflow(value, unit, &value))
 			return -ERANGE;
 		text++;
 	}
@@ -405,7 +407,8 @@ void config_print(const struct config *config)
 			printf("[%s]\n", section);
 		}
 		if (keys[i].type == KEY_PAGES)
-			printf("%s = %lldK\n", keys[i].name, (long long)value * (PAGE_BYTES / 1024));
+			printf("%s = %lldK\n", keys[i].name,
+			       (long long)value * (PAGE_BYTES / 1024));
 		else
 			printf("%s = %lld\n", keys[i].name, (long long)value);
 	}

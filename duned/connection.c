@@ -152,7 +152,7 @@ static void stream_stop(struct connection *connection)
 	connection->streaming = false;
 }
 
-/* Answers a call, or a stream's call again. The call is the connection's afterwards if it streams. */
+/* Answers a call, or a stream's call again. If it streams, the connection takes the call. */
 static int answer_call(struct connection *connection, struct varlink_call *call, bool again)
 {
 	struct answer answer __attribute__((cleanup(answer_done))) = { .fd = -1 };

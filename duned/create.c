@@ -14,7 +14,7 @@
 #include "duned/request.h"
 #include "proto/names.h"
 
-#define NAME_ATTEMPTS 1024	/* generated names tried: more than one user's contexts, as a rule */
+#define NAME_ATTEMPTS 1024	/* generated names tried */
 
 /* A creation on its way; the steps return 0, 1 with an error in the answer, or -errno. */
 struct creation {
@@ -207,7 +207,7 @@ static int create(struct creation *creation)
 				    creation->quotas.contexts_per_host, creation->info.contexts);
 	if (r < 0)
 		return answer_device_failed(creation->answer, "create", r);
-	log_debug("context %" PRIu64 " (%s) for uid %u", id, creation->name, request->peer->uid);
+	log_debug("new context %" PRIu64 " (%s) for uid %u", id, creation->name, request->peer->uid);
 	return reply(creation, id);
 }
 

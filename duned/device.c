@@ -30,7 +30,7 @@ static int device_call(int fd, unsigned long request, void *argument)
 	return r < 0 ? -errno : 0;
 }
 
-/* -EPROTONOSUPPORT for a module of another version, or for something that is no such module at all. */
+/* -EPROTONOSUPPORT for a module of another version, or for something that is no module. */
 static int device_verify(int fd, uint32_t *ret_abi)
 {
 	struct dune_info info = { .abi = DUNE_ABI_VERSION };

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define LOG_CLIENT_BURST	20	/* messages caused by clients ... */
-#define LOG_CLIENT_WINDOW_MS	10000	/* ... in this time; what is over is counted and dropped */
+#define LOG_CLIENT_WINDOW_MS	10000	/* ... in this time; the rest is dropped */
 
 /* Reads the environment; debug messages are dropped unless debug is set. */
 void log_init(bool debug);

@@ -24,7 +24,7 @@
 
 #define DEFAULT_CONFIG	DUNE_SYSCONFDIR "/dune/duned.conf"
 #define EXIT_USAGE	2
-#define SPARE_FDS	64	/* beside the connections: device, loop, socket, contexts on their way */
+#define SPARE_FDS	64	/* beside the connections: device, loop, contexts on their way */
 
 struct options {
 	const char *config;	/* NULL: the default, which may be missing */
@@ -207,7 +207,8 @@ static int serve(const struct options *options, const struct config *config)
 			    r == -EPROTONOSUPPORT ? "the module speaks another ABI version"
 						  : strerror(-r));
 	server_init(&server, &manager, loop, fd);
-	log_info("version %s listens on %s", DUNE_VERSION, own_path ? own_path : "systemd's socket");
+	log_info("version %s listens on %s", DUNE_VERSION,
+		 own_path ? own_path : "systemd's socket");
 	run_loop(loop);
 	if (own_path)
 		unlink(own_path);

@@ -25,7 +25,7 @@ void manager_init(struct manager *manager, struct ev_loop *loop, const struct co
 		  const char *device_path);
 void manager_done(struct manager *manager);
 
-/* The device, open and of the right version; errors as device_ready(). Starts watching its events. */
+/* Makes the device ready and watches its events; errors as device_ready(). */
 int manager_device(struct manager *manager);
 
 /* The quotas in force: the configuration, cut to the module's ceilings when info is not NULL. */

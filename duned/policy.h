@@ -15,7 +15,7 @@
 struct peer {
 	uint32_t uid;
 	int32_t pid;
-	bool identified;	/* false: the uid stands for several users (unmapped in this namespace) */
+	bool identified;	/* false: the uid may stand for several users */
 };
 
 /* May the peer call a method with this access at all? */

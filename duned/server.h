@@ -14,9 +14,9 @@
 
 #define SERVER_BACKLOG		1024	/* of a socket of our own */
 #define SERVER_ACCEPT_BATCH	32	/* connections accepted in one turn of the loop */
-#define SERVER_ACCEPT_PAUSE_S	0.25	/* without accepting, when descriptors or memory ran out */
+#define SERVER_ACCEPT_PAUSE_S	0.25	/* when descriptors or memory ran out */
 #define SERVER_PAUSE_LOG_S	10.0	/* between two messages about that */
-#define SERVER_ROOT_RESERVE	16	/* connections of the host's maximum that only root gets */
+#define SERVER_ROOT_RESERVE	16	/* of the host's maximum, for root only */
 
 struct connection;
 TAILQ_HEAD(connection_list, connection);
