@@ -67,30 +67,39 @@ static void check_flag(const struct doctor *doctor, const char *flag, const char
 		doctor_note(finding, DOCTOR_FAIL, "the processor does not show %s", meaning);
 }
 
-static void check_vmx(const struct doctor *doctor, struct doctor_finding *finding)
+/* A part of VT-x is missing: why, and what can be done. */
+static void check_vtx(const struct doctor *doctor, const char *flag, const char *meaning,
+		      struct doctor_finding *finding)
 {
 	bool known;
 
-	check_flag(doctor, "vmx", "VT-x", finding);
+	check_flag(doctor, flag, meaning, finding);
 	if (finding->state != DOCTOR_FAIL)
 		return;
 	if (cpu_has(doctor, "svm", &known))
-		doctor_hint(finding, "this is an AMD processor with SVM; Dune needs VT-x by now");
+		doctor_hint(finding, "this is an AMD processor with SVM: contexts need VT-x");
 	else if (cpu_has(doctor, "hypervisor", &known))
 		doctor_hint(finding, "this is a virtual machine: switch on nested virtualization on "
-				     "its host (modprobe kvm_intel nested=1; -cpu host)");
+				     "its host (modprobe kvm_intel nested=1; qemu -cpu host)");
+	else if (cpu_has(doctor, "vmx", &known))
+		doctor_hint(finding, "this processor's VT-x is too old for contexts");
 	else
 		doctor_hint(finding, "switch on Intel Virtualization Technology in the firmware");
 }
 
+static void check_vmx(const struct doctor *doctor, struct doctor_finding *finding)
+{
+	check_vtx(doctor, "vmx", "VT-x", finding);
+}
+
 static void check_ept(const struct doctor *doctor, struct doctor_finding *finding)
 {
-	check_flag(doctor, "ept", "extended page tables", finding);
+	check_vtx(doctor, "ept", "extended page tables", finding);
 }
 
 static void check_vpid(const struct doctor *doctor, struct doctor_finding *finding)
 {
-	check_flag(doctor, "vpid", "virtual processor ids", finding);
+	check_vtx(doctor, "vpid", "virtual processor ids", finding);
 }
 
 static void check_fsgsbase(const struct doctor *doctor, struct doctor_finding *finding)
