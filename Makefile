@@ -3,7 +3,7 @@
 
 MAKEFLAGS += --no-builtin-rules
 VERSION := 0.1.0
-B ?= build
+B ?= $(if $(SAN),build/san,build)
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 LIBEXECDIR ?= $(PREFIX)/lib/dune
@@ -14,8 +14,8 @@ say = @printf '  %-8s %s\n' $(1) $(2)
 
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wno-unused-parameter
 WERROR := $(if $(CI),-Werror)
-SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer)
 comma := ,
+SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer)
 CPPFLAGS := -I. -Ilibdune/include -D_GNU_SOURCE -DDUNE_VERSION='"$(VERSION)"' \
 	-DDUNE_LIBEXECDIR='"$(LIBEXECDIR)"' -DDUNE_SYSCONFDIR='"$(SYSCONFDIR)"'
 CFLAGS := -std=gnu11 -O2 -g $(WARN) $(WERROR) $(SANFLAGS)
@@ -149,6 +149,36 @@ $(B)/kmod/dune.ko: $(KMOD_SOURCES)
 		KCFLAGS="$(if $(CI),-Werror)" modules
 
 # ---- tests: unit, abi, fuzz ----
+.PHONY: check-unit unit-programs
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_LIBS := -lcheck -lsubunit -lrt -lpthread -lm $(DUNED_LIBS)
+
+# duned without its main and its device, to link parts of it into tests
+$(B)/tests/unit/libduned.a: $(filter-out %/main.o %/device.o,$(DUNED_OBJS)) $(PROTO_OBJS)
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+
+$(B)/tests/unit/libdunectl.a: $(filter-out %/main.o,$(call objs,dunectl))
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+
+# duned with a device made of paper: the service's own behaviour, without the module
+$(B)/tests/unit/duned-fake: $(B)/duned/main.o $(B)/tests/unit/fake_device.o $(B)/tests/unit/libduned.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DUNED_LIBS)
+
+$(UNIT_TESTS): %: %.o $(B)/tests/unit/libdunectl.a $(B)/tests/unit/libduned.a $(B)/libdune.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(UNIT_LIBS)
+
+unit-programs: $(UNIT_TESTS) $(B)/tests/unit/duned-fake $(B)/duned/duned $(B)/dunectl/dunectl
+
+## check-unit	unit tests on this host, SAN=1 for sanitizers
+check-unit: unit-programs
+	@B=$(B) tests/unit/run $(UNIT_TESTS)
+
 
 # ---- tests: vm, demo, vm-shell, bench ----
 .PHONY: vm-progs check-vm vm-shell demo

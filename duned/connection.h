@@ -18,7 +18,7 @@
 
 #define CONNECTION_READ_SIZE	16384	/* bytes read in one turn of the loop */
 #define CONNECTION_CALLS	16	/* calls answered in one turn of the loop */
-#define CONNECTION_OUTPUT_HIGH	262144	/* bytes waiting, at which calls have to wait too */
+#define CONNECTION_OUTPUT_HIGH	262144	/* bytes waiting: calls wait too */
 #define CONNECTION_INPUT_S	10.0	/* to finish a message that was begun */
 #define CONNECTION_OUTPUT_S	30.0	/* to take at least one byte of what waits */
 

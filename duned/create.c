@@ -207,7 +207,8 @@ static int create(struct creation *creation)
 				    creation->quotas.contexts_per_host, creation->info.contexts);
 	if (r < 0)
 		return answer_device_failed(creation->answer, "create", r);
-	log_debug("new context %" PRIu64 " (%s) for uid %u", id, creation->name, request->peer->uid);
+	log_debug("new context %" PRIu64 " (%s) for uid %u", id, creation->name,
+		  request->peer->uid);
 	return reply(creation, id);
 }
 

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * duned/device.h without a module, for tests of the service: contexts are rows of a table, their
+ * descriptor is the write end of a pipe. What a test writes into it moves the context on: 'a' attached,
+ * 'r' running, 'x' process gone, 'p' ended by a panic with a report. When nobody holds the write end any
+ * more the context is freed, as the module does; so a copy forgotten by the service shows.
+ *
+ * Device paths: "fake"; "fake:absent" can't be opened; "fake:abi" speaks version 9; "fake:small" has a
+ * ceiling of 3 contexts that the service's configuration does not know.
+ */
+#include "duned/device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FAKE_CONTEXTS	1024
+#define FAKE_EVENTS	256
+#define FAKE_PID	4242
+
+static struct {
+	struct dune_stats stats[FAKE_CONTEXTS];
+	int pipes[FAKE_CONTEXTS];
+	size_t count;
+	uint64_t created;
+	struct dune_event events[FAKE_EVENTS];
+	size_t nr_events;
+} fake;
+
+void device_init(struct device *device, const char *path)
+{
+	*device = (struct device){ .path = path, .fd = -1 };
+}
+
+void device_done(struct device *device)
+{
+	if (device->fd >= 0)
+		close(device->fd);
+	device->fd = -1;
+}
+
+int device_ready(struct device *device)
+{
+	if (!strcmp(device->path, "fake:absent"))
+		return -ENOENT;
+	if (!strcmp(device->path, "fake:abi")) {
+		device->abi = 9;
+		return -EPROTONOSUPPORT;
+	}
+	if (device->fd < 0)
+		device->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return device->fd < 0 ? -errno : 0;
+}
+
+static void fake_event(struct device *device, const struct dune_stats *stats, uint32_t type,
+		       uint64_t detail)
+{
+	struct dune_event *event = &fake.events[fake.nr_events];
+	uint64_t one = 1;
+
+	if (fake.nr_events == FAKE_EVENTS)
+		return;
+	*event = (struct dune_event){
+		.id = stats->id,
+		.type = type,
+		.owner = stats->owner,
+		.pid = stats->pid,
+		.value = stats->cause,
+		.detail = detail,
+	};
+	memcpy(event->name, stats->name, sizeof(event->name));
+	fake.nr_events++;
+	if (write(device->fd, &one, sizeof(one)) < 0)
+		perror("eventfd");
+}
+
+static void fake_end(struct device *device, struct dune_stats *stats, uint32_t cause)
+{
+	stats->state = DUNE_STATE_ENDED;
+	stats->cause = cause;
+	fake_event(device, stats, DUNE_EVENT_ENDED, 0xffff800000001234);
+	stats->pid = 0;
+	stats->counters[DUNE_COUNT_VCPUS_NOW] = 0;
+}
+
+static void fake_attach(struct dune_stats *stats, uint32_t state)
+{
+	stats->state = state;
+	stats->pid = FAKE_PID;
+	memcpy(stats->comm, "so\xff\x1brt", 7);
+	stats->counters[DUNE_COUNT_VCPUS_NOW] = 1;
+	stats->counters[DUNE_COUNT_PRIVATE_NOW] = 17;
+	stats->counters[DUNE_COUNT_ENTRIES] = 100;
+	stats->counters[DUNE_COUNT_EXITS] = 100;
+	stats->counters[DUNE_COUNT_SYSCALLS] = ~0ull;
+	stats->exits[18] = 60;
+	stats->exits[48] = 39;
+	stats->exits[35] = 1;
+}
+
+static void fake_command(struct device *device, struct dune_stats *stats, char command)
+{
+	switch (command) {
+	case 'a':
+		fake_attach(stats, DUNE_STATE_ATTACHED);
+		break;
+	case 'r':
+		fake_attach(stats, DUNE_STATE_RUNNING);
+		break;
+	case 'x':
+		fake_end(device, stats, DUNE_END_EXIT);
+		break;
+	case 'p':
+		fake_end(device, stats, DUNE_END_PANIC);
+		break;
+	}
+}
+
+static void fake_free(size_t index)
+{
+	close(fake.pipes[index]);
+	fake.count--;
+	memmove(&fake.stats[index], &fake.stats[index + 1],
+		(fake.count - index) * sizeof(fake.stats[0]));
+	memmove(&fake.pipes[index], &fake.pipes[index + 1],
+		(fake.count - index) * sizeof(fake.pipes[0]));
+}
+
+/* Lets happen what the tests wrote, and frees what nobody holds. */
+static void fake_settle(struct device *device)
+{
+	size_t i = 0;
+
+	while (i < fake.count) {
+		char command;
+		ssize_t n;
+
+		while ((n = read(fake.pipes[i], &command, 1)) == 1)
+			fake_command(device, &fake.stats[i], command);
+		if (n == 0)
+			fake_free(i);
+		else
+			i++;
+	}
+}
+
+int device_info(struct device *device, struct dune_info *ret_info)
+{
+	fake_settle(device);
+	*ret_info = (struct dune_info){
+		.abi = DUNE_ABI_VERSION,
+		.features = DUNE_FEATURE_EPT_2M | 1ull << 40,
+		.gpa_bits = 39,
+		.nr_slots = 510,
+		.max_contexts = strcmp(device->path, "fake:small") ? FAKE_CONTEXTS : 2048,
+		.max_vcpus = 100,
+		.max_private = 65536,
+		.contexts = fake.count,
+		.created = fake.created,
+		.version = "fake",
+	};
+	return 0;
+}
+
+int device_create(struct device *device, uint32_t owner, const uint64_t limits[DUNE_NR_LIMITS],
+		  const char *name, int *ret_fd, uint64_t *ret_id)
+{
+	size_t ceiling = strcmp(device->path, "fake:small") ? FAKE_CONTEXTS : 3;
+	struct dune_stats *stats = &fake.stats[fake.count];
+	struct timespec now;
+	int ends[2];
+
+	fake_settle(device);
+	if (fake.count >= ceiling)
+		return -EDQUOT;
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	*stats = (struct dune_stats){
+		.id = ++fake.created,
+		.owner = owner,
+		.created_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
+	};
+	for (int i = 0; i < DUNE_NR_LIMITS; i++)
+		stats->limits[i] = limits[i];
+	snprintf(stats->name, sizeof(stats->name), "%s", name);
+	fake.pipes[fake.count++] = ends[0];
+	*ret_fd = ends[1];
+	*ret_id = stats->id;
+	return 0;
+}
+
+int device_stats(struct device *device, uint64_t after_id, struct dune_stats *buffer,
+		 uint32_t capacity)
+{
+	uint32_t count = 0;
+
+	fake_settle(device);
+	for (size_t i = 0; i < fake.count && count < capacity; i++) {
+		if (fake.stats[i].id > after_id)
+			buffer[count++] = fake.stats[i];
+	}
+	return (int)count;
+}
+
+static struct dune_stats *fake_find(uint64_t id)
+{
+	for (size_t i = 0; i < fake.count; i++) {
+		if (fake.stats[i].id == id)
+			return &fake.stats[i];
+	}
+	return NULL;
+}
+
+int device_report(struct device *device, uint64_t id, struct dune_report *ret_report)
+{
+	const struct dune_stats *stats = fake_find(id);
+
+	if (!stats)
+		return -ENOENT;
+	*ret_report = (struct dune_report){
+		.cause = stats->cause,
+		.exit_reason = 18,
+		.vector = 14,
+		.error_code = 2,
+		.cr2 = 0xdeadbeef,
+		.regs.rip = 0xffff800000001234,
+	};
+	return 0;
+}
+
+int device_kill(struct device *device, uint64_t id)
+{
+	struct dune_stats *stats;
+
+	fake_settle(device);
+	stats = fake_find(id);
+	if (!stats)
+		return -ENOENT;
+	if (stats->pid <= 0)
+		return -ESRCH;
+	fake_end(device, stats, DUNE_END_KILL);
+	return 0;
+}
+
+int device_events(struct device *device, struct dune_event *buffer, size_t capacity)
+{
+	size_t count = fake.nr_events < capacity ? fake.nr_events : capacity;
+	uint64_t number;
+
+	if (count == fake.nr_events && read(device->fd, &number, sizeof(number)) < 0 &&
+	    errno != EAGAIN)
+		return -errno;
+	memcpy(buffer, fake.events, count * sizeof(*buffer));
+	fake.nr_events -= count;
+	memmove(fake.events, fake.events + count, fake.nr_events * sizeof(*buffer));
+	return (int)count;
+}
