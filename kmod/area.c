@@ -53,8 +53,40 @@ static void area_close(struct vm_area_struct *vma)
 		context_report_done(ctx);
 }
 
-static const struct vm_operations_struct area_vm_ops = {
+/* The trampoline is mapped once and for all. */
+static const struct vm_operations_struct area_trampoline_ops = {
 	.close = area_close,
+	.may_split = area_refuse_split,
+	.mremap = area_refuse_move,
+	.mprotect = area_refuse_protect,
+};
+
+/* A vcpu's page, by its offset; vcpus are never freed while the mm lives. */
+static struct page *area_page(struct dune_context *ctx, unsigned long offset)
+{
+	unsigned long index = (offset - DUNE_MMAP_RUN) / DUNE_VCPU_STRIDE;
+	bool args = (offset - DUNE_MMAP_RUN) % DUNE_VCPU_STRIDE;
+
+	if (index >= smp_load_acquire(&ctx->nr_vcpus))
+		return NULL;
+	return args ? ctx->vcpus[index]->args_page : ctx->vcpus[index]->run_page;
+}
+
+/* By fault, so that MADV_DONTNEED and the like bring back the same page. */
+static vm_fault_t area_fault(struct vm_fault *vmf)
+{
+	struct page *page = area_page(vmf->vma->vm_private_data, vmf->pgoff << PAGE_SHIFT);
+
+	if (!page)
+		return VM_FAULT_SIGBUS;
+	get_page(page);
+	vmf->page = page;
+	return 0;
+}
+
+static const struct vm_operations_struct area_page_ops = {
+	.close = area_close,
+	.fault = area_fault,
 	.may_split = area_refuse_split,
 	.mremap = area_refuse_move,
 	.mprotect = area_refuse_protect,
@@ -64,31 +96,23 @@ static int area_map_trampoline(struct vm_area_struct *vma)
 {
 	/* A PFN mapping: GUP, ptrace and /proc/self/mem find no page to write to. */
 	vm_flags_mod(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP, VM_MAYWRITE);
+	vma->vm_ops = &area_trampoline_ops;
 	return remap_pfn_range(vma, vma->vm_start, page_to_pfn(trampoline_page), PAGE_SIZE,
 			       vma->vm_page_prot);
-}
-
-static int area_map_page(struct vm_area_struct *vma, struct page *page)
-{
-	/* Stays in core dumps: debuggers find the guest's registers in the run page. */
-	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTCOPY, VM_MAYWRITE | VM_MAYEXEC);
-	return vm_insert_page(vma, vma->vm_start, page);
 }
 
 static int area_map_vcpu(struct dune_context *ctx, struct vm_area_struct *vma, unsigned long offset,
 			 unsigned int *ret_piece)
 {
-	unsigned long index = (offset - DUNE_MMAP_RUN) / DUNE_VCPU_STRIDE;
-	bool args = (offset - DUNE_MMAP_RUN) % DUNE_VCPU_STRIDE;
-	struct dune_vcpu *vcpu;
-
 	if (vma->vm_flags & VM_EXEC)
 		return -EACCES;
-	if (index >= smp_load_acquire(&ctx->nr_vcpus))
+	if (!area_page(ctx, offset))
 		return -ENXIO;
-	vcpu = ctx->vcpus[index];
-	*ret_piece = index ? AREA_NR : args ? AREA_ARGS : AREA_RUN;
-	return area_map_page(vma, args ? vcpu->args_page : vcpu->run_page);
+	*ret_piece = offset == DUNE_MMAP_RUN ? AREA_RUN : offset == DUNE_MMAP_ARGS ? AREA_ARGS : AREA_NR;
+	/* Stays in core dumps: debuggers find the guest's registers in the run page. */
+	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTCOPY, VM_MAYWRITE | VM_MAYEXEC);
+	vma->vm_ops = &area_page_ops;
+	return 0;
 }
 
 /*
@@ -106,15 +130,14 @@ static int area_map(struct dune_context *ctx, struct vm_area_struct *vma)
 		return -ENXIO;
 	if (ctx->mm != vma->vm_mm)
 		return -EXDEV;
+	/* The VMA pins the file, the file pins the context. */
+	vma->vm_private_data = ctx;
 	if (offset == DUNE_MMAP_TRAMPOLINE)
 		err = area_map_trampoline(vma);
 	else
 		err = area_map_vcpu(ctx, vma, offset, &piece);
 	if (err)
 		return err;
-	/* The VMA pins the file, the file pins the context. */
-	vma->vm_private_data = ctx;
-	vma->vm_ops = &area_vm_ops;
 	if (piece < AREA_NR)
 		set_bit(piece, &ctx->area_mapped);
 	return 0;

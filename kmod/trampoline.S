@@ -5,7 +5,7 @@
  * the program expects them; RBX is the context fd.
  *
  * RUN comes back to one of: itself (pending work is done, again), CALL with every register loaded for the
- * guest's system call, or a touch with RAX = address. Only the module moves RIP past the UD2 behind each
+ * guest's system call, or a touch of the address in RDI. Only the module moves RIP past the UD2 behind each
  * RUN: when the fd is anything else, or RUN fails, the process ends there.
  *
  * This is user-space code kept as data: copied into one page, never executed in the kernel.
@@ -54,12 +54,12 @@ SYM_DATA_START(dune_trampoline_start)
 	ud2
 
 	AT_OFFSET(DUNE_TRAMPOLINE_TOUCH_READ)
-	movb (%rax), %al
+	movb (%rdi), %al
 	jmp .Lrun
 	ud2
 
 	AT_OFFSET(DUNE_TRAMPOLINE_TOUCH_WRITE)
-	lock orb $0, (%rax)
+	lock orb $0, (%rdi)
 	jmp .Lrun
 	ud2
 SYM_DATA_END_LABEL(dune_trampoline_start, SYM_L_GLOBAL, dune_trampoline_end)

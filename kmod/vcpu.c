@@ -351,7 +351,9 @@ static long return_touch(struct dune_vcpu *vcpu, struct pt_regs *regs, bool writ
 	vcpu_count(vcpu, DUNE_COUNT_TOUCHES);
 	set_stack(vcpu, regs);
 	go_to(regs, write ? DUNE_TRAMPOLINE_TOUCH_WRITE : DUNE_TRAMPOLINE_TOUCH_READ);
-	return vcpu->exit.guest_linear;
+	/* Not RAX: the kernel cuts an ioctl's result to 32 bits. */
+	regs->di = vcpu->exit.guest_linear;
+	return 0;
 }
 
 long vcpu_run(struct dune_vcpu *vcpu, struct pt_regs *regs, bool is_signal, u64 argument)

@@ -59,8 +59,8 @@
 #define DUNE_TRAMPOLINE_CALL		0x13	/* the SYSCALL made for the guest: not executed */
 #define DUNE_TRAMPOLINE_CALLED		0x15	/* it was executed: rax = result */
 #define DUNE_TRAMPOLINE_SIGNAL_SYSCALL	0x4f	/* the SYSCALL that is RUN_SIGNAL */
-#define DUNE_TRAMPOLINE_TOUCH_READ	0x80	/* a native load from (rax), then RUN */
-#define DUNE_TRAMPOLINE_TOUCH_WRITE	0xa0	/* lock orb $0, (rax), then RUN */
+#define DUNE_TRAMPOLINE_TOUCH_READ	0x80	/* a native load from (rdi), then RUN */
+#define DUNE_TRAMPOLINE_TOUCH_WRITE	0xa0	/* lock orb $0, (rdi), then RUN */
 
 /*
  * Hypercalls: VMCALL at CPL 0 with the number in RCX (VMCALL at another CPL is #UD). The result is in

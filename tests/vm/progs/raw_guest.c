@@ -27,7 +27,7 @@
 	"jmp 8f\n 9:\n" EXIT(0) "8:\n"
 
 GUEST(triple_fault, "ud2");
-GUEST(spin, "1: pause\n jmp 1b");
+GUEST(spin, "sti\n 1: pause\n jmp 1b");
 GUEST(spin_cli, "cli\n 1: pause\n jmp 1b");
 GUEST(unmapped, "mov $0xffffffff80900000, %rax\n mov %cr3, %rdx\n mov $0x83, %ecx\n"
 		"movq $0x10000083, 0xffffffff80003020\n mov 0xffffffff80800000, %rax\n" EXIT(1));

@@ -8,8 +8,8 @@ int main(int argc, char **argv)
 	uint64_t sum = info.contexts + info.vcpus + info.ept_pages + info.private_pages + info.run_pages +
 		       info.vmcs_pages + info.assertions;
 
-	printf("contexts %llu vcpus %llu ept_pages %llu private_pages %llu run_pages %llu vmcs_pages %llu "
-	       "created %llu refused %llu assertions %llu\n", info.contexts, info.vcpus, info.ept_pages,
+	printf("features %#llx contexts %llu vcpus %llu ept_pages %llu private_pages %llu run_pages %llu vmcs_pages %llu "
+	       "created %llu refused %llu assertions %llu\n", info.features, info.contexts, info.vcpus, info.ept_pages,
 	       info.private_pages, info.run_pages, info.vmcs_pages, info.created, info.refused, info.assertions);
 	return argc > 1 && sum;
 }
