@@ -230,6 +230,99 @@ deps:
 		--no-install-recommends $$missing >/dev/null && \
 	echo "  deps     done: $$(($$(date +%s) - start)) s"
 
+# What `make install` puts where: mode, source, place; `make uninstall` takes the same list, but leaves
+# the configuration.
+BINDIR := $(PREFIX)/bin
+LIBDIR := $(PREFIX)/lib
+INCLUDEDIR := $(PREFIX)/include/dune
+DATADIR := $(PREFIX)/share
+PUBLIC_HEADERS := $(filter-out %/dune_abi.h,$(wildcard libdune/include/dune/*.h))
+define newline
+
+
+endef
+
+# install_all(mode, files, folder)
+install_all = $(foreach f,$(2),$(1) $(f) $(3)/$(notdir $(f))$(newline))
+define INSTALL_LIST
+755 $(B)/dunectl/dunectl $(BINDIR)/dunectl
+755 $(B)/duned/duned $(LIBEXECDIR)/duned
+755 $(B)/dune-exec $(LIBEXECDIR)/dune-exec
+644 $(B)/libdune.so.1 $(LIBDIR)/libdune.so.1
+644 $(B)/libdune.a $(LIBDIR)/libdune.a
+$(call install_all,644,$(PUBLIC_HEADERS),$(INCLUDEDIR))
+644 proto/dune_abi.h $(INCLUDEDIR)/dune_abi.h
+644 $(B)/libdune/dune.pc $(LIBDIR)/pkgconfig/dune.pc
+$(call install_all,644,$(wildcard proto/*.varlink),$(DATADIR)/dune)
+$(call install_all,644,$(wildcard dunectl/*.1),$(DATADIR)/man/man1)
+$(call install_all,644,$(wildcard duned/*.5),$(DATADIR)/man/man5)
+$(call install_all,644,$(wildcard duned/*.8 libdune/exec/*.8),$(DATADIR)/man/man8)
+644 dunectl/completion/dunectl.bash $(DATADIR)/bash-completion/completions/dunectl
+644 $(B)/systemd/duned.service $(LIBDIR)/systemd/system/duned.service
+644 systemd/duned.socket $(LIBDIR)/systemd/system/duned.socket
+644 systemd/dune.sysusers $(LIBDIR)/sysusers.d/dune.conf
+644 systemd/dune.tmpfiles $(LIBDIR)/tmpfiles.d/dune.conf
+644 systemd/dune.modules-load $(LIBDIR)/modules-load.d/dune.conf
+644 systemd/60-dune.rules $(LIBDIR)/udev/rules.d/60-dune.rules
+endef
+CONFIG := $(SYSCONFDIR)/dune/duned.conf
+
+$(B)/systemd/%: systemd/% $(B)/paths
+	@mkdir -p $(@D)
+	$(Q)sed 's,@LIBEXECDIR@,$(LIBEXECDIR),g' $< >$@
+
+$(B)/libdune/dune.pc: libdune/dune.pc.in $(B)/paths
+	@mkdir -p $(@D)
+	$(Q)sed 's,@PREFIX@,$(PREFIX),g; s,@VERSION@,$(VERSION),g' $< >$@
+
+# Changes when the paths do, so that what has them inside is built anew.
+PATHS := $(VERSION) $(PREFIX) $(LIBEXECDIR) $(SYSCONFDIR)
+.PHONY: force
+$(B)/paths: force
+	@mkdir -p $(@D)
+	@echo '$(PATHS)' | cmp -s - $@ || echo '$(PATHS)' >$@
+$(call objs,dunectl) $(call objs,duned): $(B)/paths
+
+.PHONY: install uninstall style
+install uninstall: export INSTALL_LIST := $(INSTALL_LIST)
+## install	everything but the module, below DESTDIR; PREFIX=/usr (the module: modules_install)
+install: user $(B)/systemd/duned.service $(B)/libdune/dune.pc
+	@echo "$$INSTALL_LIST" | while read -r mode source place; do \
+		[ -n "$$mode" ] || continue; \
+		install -D -m "$$mode" "$$source" "$(DESTDIR)$$place" || exit 1; \
+	done
+	@ln -sf libdune.so.1 $(DESTDIR)$(LIBDIR)/libdune.so
+	@[ -e $(DESTDIR)$(CONFIG) ] || install -D -m 644 systemd/duned.conf $(DESTDIR)$(CONFIG)
+	@[ -n "$(DESTDIR)" ] || ldconfig
+	@echo "  installed below $(DESTDIR)$(PREFIX); next, as root: systemd-sysusers &&" \
+		"systemd-tmpfiles --create && udevadm control --reload && systemctl daemon-reload &&" \
+		"systemctl enable --now duned.socket; dunectl doctor tells what else is missing"
+
+## uninstall	remove what install put there, except the configuration
+uninstall:
+	@echo "$$INSTALL_LIST" | while read -r mode source place; do \
+		[ -n "$$mode" ] || continue; \
+		rm -f "$(DESTDIR)$$place" || exit 1; \
+	done
+	@rm -f $(DESTDIR)$(LIBDIR)/libdune.so
+	@rmdir $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(DATADIR)/dune 2>/dev/null || true
+	@[ -n "$(DESTDIR)" ] || ldconfig
+
+# clang-format decides on lines and indentation; how columns inside a line are aligned is left to the
+# writer, so runs of blanks count as one. Shell scripts pass shellcheck.
+STYLE_C = $(shell git ls-files '*.c' '*.h')
+STYLE_SH = $(shell git ls-files '*.sh' '*.bash' .ci/run)
+STYLE_NORM := sed -E 's/([^[:blank:]])[[:blank:]]+/\1 /g; s/[[:blank:]]+$$//'
+## style		check the format of C files with clang-format, scripts with shellcheck
+style:
+	@mkdir -p $(B); bad=0; for f in $(STYLE_C); do \
+		clang-format --style=file $$f | $(STYLE_NORM) >$(B)/style.want && \
+		$(STYLE_NORM) <$$f | diff -u --label $$f --label "$$f, formatted" - $(B)/style.want || \
+		bad=$$((bad + 1)); \
+	done; rm -f $(B)/style.want; \
+	[ $$bad = 0 ] || { echo "  style    $$bad files are not formatted: clang-format -i"; exit 1; }
+	@$(if $(STYLE_SH),shellcheck $(STYLE_SH))
+
 .PHONY: clean
 clean:
 	rm -rf $(B)

@@ -98,8 +98,7 @@ static int find(struct dunectl *ctl, const char *command, char **ret_path, char 
 		return STATUS_NOT_EXECUTABLE;
 	}
 	if (r < 0) {
-		dunectl_error("%s: %s", command,
-			      r == -ENOENT ? "command not found" : strerror(-r));
+		dunectl_error("%s: %s", command, r == -ENOENT ? "command not found" : strerror(-r));
 		return STATUS_NOT_FOUND;
 	}
 	r = program_find_loader(ret_loader);
@@ -134,8 +133,8 @@ static void print_fault(const struct dune_client_context *context,
 
 	dunectl_error("context %" PRIu64 " (%s) ended by a guest fault: %s: %s; exit %s, cpl %u, "
 		      "vector %u, error %#" PRIx64 ", rip %#" PRIx64 ", rsp %#" PRIx64
-		      ", rflags %#" PRIx64 ", cr2 %#" PRIx64 ", cr3 %#" PRIx64
-		      ", address %#" PRIx64 ", physical %#" PRIx64,
+		      ", rflags %#" PRIx64 ", cr2 %#" PRIx64 ", cr3 %#" PRIx64 ", address %#" PRIx64
+		      ", physical %#" PRIx64,
 		      context->id, context->name, report->cause,
 		      dune_client_cause_text(report->cause), report->exit_reason, report->cpl,
 		      report->vector, report->error_code, registers->rip, registers->rsp,

@@ -11,8 +11,8 @@
 #include "dunectl/table.h"
 
 /* What the service takes as an interval. */
-#define WATCH_MIN_MS 100
-#define WATCH_MAX_MS 3600000
+#define WATCH_MIN_MS	 100
+#define WATCH_MAX_MS	 3600000
 #define WATCH_DEFAULT_MS 1000
 
 static uint64_t watch_ms; /* --watch; 0: once */
@@ -44,7 +44,8 @@ static int set_watch(struct dunectl *ctl, const char *value)
 }
 
 static const struct dunectl_option options[] = {
-	{ "watch", 'w', "SEC", true, "again every SEC seconds (default 1) until interrupted", set_watch },
+	{ "watch", 'w', "SEC", true, "again every SEC seconds (default 1) until interrupted",
+	  set_watch },
 	{ 0 },
 };
 

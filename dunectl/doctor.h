@@ -22,9 +22,9 @@ struct doctor_finding {
 /* What the checks look at. */
 struct doctor {
 	const struct dunectl *ctl;
-	const char *root;		     /* "" for this host */
+	const char *root; /* "" for this host */
 	const struct dune_client_info *info; /* NULL: the service did not answer */
-	char service_problem[160];	     /* why */
+	char service_problem[160]; /* why */
 };
 
 struct doctor_check {
@@ -41,10 +41,9 @@ extern const struct doctor_check doctor_service_checks[];
 int doctor_read(const struct doctor *doctor, const char *path, char *buffer, size_t size);
 int doctor_path(const struct doctor *doctor, const char *path, char *buffer, size_t size);
 
-__attribute__((format(printf, 3, 4))) void doctor_note(struct doctor_finding *finding,
-							enum doctor_state state,
-							const char *format, ...);
+__attribute__((format(printf, 3, 4))) void
+doctor_note(struct doctor_finding *finding, enum doctor_state state, const char *format, ...);
 __attribute__((format(printf, 2, 3))) void doctor_hint(struct doctor_finding *finding,
-							const char *format, ...);
+						       const char *format, ...);
 
 #endif

@@ -16,8 +16,8 @@
 #define CPUINFO_MAX 65536
 
 /* Of IA32_FEATURE_CONTROL (Intel SDM, volume 4, table 2-2). */
-#define MSR_FEATURE_CONTROL 0x3a
-#define FEATURE_LOCKED (1u << 0)
+#define MSR_FEATURE_CONTROL	0x3a
+#define FEATURE_LOCKED		(1u << 0)
 #define FEATURE_VMX_OUTSIDE_SMX (1u << 2)
 
 /* Whole of the kernel log that is looked through. */
@@ -50,8 +50,8 @@ static bool cpu_has(const struct doctor *doctor, const char *flag, bool *ret_kno
 	static char cpuinfo[CPUINFO_MAX];
 
 	*ret_known = doctor_read(doctor, "/proc/cpuinfo", cpuinfo, sizeof(cpuinfo)) > 0;
-	return *ret_known && (line_has_word(cpuinfo, "flags", flag) ||
-			      line_has_word(cpuinfo, "vmx flags", flag));
+	return *ret_known &&
+	       (line_has_word(cpuinfo, "flags", flag) || line_has_word(cpuinfo, "vmx flags", flag));
 }
 
 static void check_flag(const struct doctor *doctor, const char *flag, const char *meaning,
@@ -79,8 +79,9 @@ static void check_vtx(const struct doctor *doctor, const char *flag, const char 
 	if (cpu_has(doctor, "svm", &known))
 		doctor_hint(finding, "this is an AMD processor with SVM: contexts need VT-x");
 	else if (cpu_has(doctor, "hypervisor", &known))
-		doctor_hint(finding, "this is a virtual machine: switch on nested virtualization on "
-				     "its host (modprobe kvm_intel nested=1; qemu -cpu host)");
+		doctor_hint(finding,
+			    "this is a virtual machine: switch on nested virtualization on "
+			    "its host (modprobe kvm_intel nested=1; qemu -cpu host)");
 	else if (cpu_has(doctor, "vmx", &known))
 		doctor_hint(finding, "this processor's VT-x is too old for contexts");
 	else
@@ -106,7 +107,8 @@ static void check_fsgsbase(const struct doctor *doctor, struct doctor_finding *f
 {
 	check_flag(doctor, "fsgsbase", "FSGSBASE", finding);
 	if (finding->state == DOCTOR_FAIL)
-		doctor_hint(finding, "remove nofsgsbase from the kernel's command line, if it is there");
+		doctor_hint(finding,
+			    "remove nofsgsbase from the kernel's command line, if it is there");
 }
 
 static bool read_feature_control(const struct doctor *doctor, uint64_t *ret_value)
@@ -163,14 +165,17 @@ static void check_firmware(const struct doctor *doctor, struct doctor_finding *f
 	} else if (!doctor->root[0] && log_has_disabled()) {
 		doctor_note(finding, DOCTOR_FAIL, "the kernel log says: disabled by the firmware");
 	} else {
-		doctor_note(finding, DOCTOR_WARN, "can't tell whether the firmware locked VT-x out");
+		doctor_note(finding, DOCTOR_WARN,
+			    "can't tell whether the firmware locked VT-x out");
 		doctor_hint(finding, "as root: modprobe msr, then dunectl doctor");
 	}
 	if (finding->state == DOCTOR_FAIL)
-		doctor_hint(finding, "switch on Intel Virtualization Technology in the firmware and "
-				     "turn the power off and on");
+		doctor_hint(finding,
+			    "switch on Intel Virtualization Technology in the firmware and "
+			    "turn the power off and on");
 }
 
+/* clang-format off */
 const struct doctor_check doctor_cpu_checks[] = {
 	{ "cpu-vmx", check_vmx },
 	{ "cpu-ept", check_ept },
@@ -179,3 +184,4 @@ const struct doctor_check doctor_cpu_checks[] = {
 	{ "firmware", check_firmware },
 	{ NULL, NULL },
 };
+/* clang-format on */

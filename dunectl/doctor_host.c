@@ -17,7 +17,7 @@
 #include "dunectl/program.h"
 
 #define SERVICE_USER "duned"
-#define DEVICE "/dev/dune"
+#define DEVICE	     "/dev/dune"
 
 static bool exists(const struct doctor *doctor, const char *path)
 {
@@ -95,9 +95,9 @@ static void check_device(const struct doctor *doctor, struct doctor_finding *fin
 	doctor_note(finding, DOCTOR_OK, "owner %s, mode %04o", owner ? owner->pw_name : "?", mode);
 	if (!S_ISCHR(status.st_mode) || !user || status.st_uid != user->pw_uid || mode & 0077) {
 		finding->state = mode & 0077 ? DOCTOR_WARN : DOCTOR_FAIL;
-		doctor_hint(finding, "as root: udevadm control --reload && udevadm trigger " DEVICE
-				     ", or chown " SERVICE_USER ":root " DEVICE
-				     " && chmod 0600 " DEVICE);
+		doctor_hint(finding,
+			    "as root: udevadm control --reload && udevadm trigger " DEVICE
+			    ", or chown " SERVICE_USER ":root " DEVICE " && chmod 0600 " DEVICE);
 	}
 }
 
@@ -187,6 +187,7 @@ static void check_min_addr(const struct doctor *doctor, struct doctor_finding *f
 	}
 }
 
+/* clang-format off */
 const struct doctor_check doctor_host_checks[] = {
 	{ "kvm", check_kvm },
 	{ "module", check_module },
@@ -197,3 +198,4 @@ const struct doctor_check doctor_host_checks[] = {
 	{ "mmap_min_addr", check_min_addr },
 	{ NULL, NULL },
 };
+/* clang-format on */

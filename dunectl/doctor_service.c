@@ -82,8 +82,9 @@ static void check_abi(const struct doctor *doctor, struct doctor_finding *findin
 		    module->abi, module->abi_expected, DUNE_ABI_VERSION);
 	if (module->abi != DUNE_ABI_VERSION || module->abi_expected != DUNE_ABI_VERSION) {
 		finding->state = DOCTOR_FAIL;
-		doctor_hint(finding, "install all of one version, then as root: modprobe -r dune && "
-				     "modprobe dune && systemctl restart duned.service");
+		doctor_hint(finding,
+			    "install all of one version, then as root: modprobe -r dune && "
+			    "modprobe dune && systemctl restart duned.service");
 	}
 }
 
@@ -101,6 +102,7 @@ static void check_assertions(const struct doctor *doctor, struct doctor_finding 
 	}
 }
 
+/* clang-format off */
 const struct doctor_check doctor_service_checks[] = {
 	{ "socket", check_socket },
 	{ "service", check_service },
@@ -109,3 +111,4 @@ const struct doctor_check doctor_service_checks[] = {
 	{ "assertions", check_assertions },
 	{ NULL, NULL },
 };
+/* clang-format on */

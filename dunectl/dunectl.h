@@ -19,10 +19,10 @@ enum {
 	STATUS_USAGE = 2,
 	STATUS_NO_OBJECT = 4,
 	STATUS_DENIED = 77,
-	STATUS_LAUNCH = 125,	     /* launch: could not start the program, our doing */
+	STATUS_LAUNCH = 125, /* launch: could not start the program, our doing */
 	STATUS_NOT_EXECUTABLE = 126, /* launch: found, but can't be executed */
-	STATUS_NOT_FOUND = 127,	     /* launch: no such program */
-	STATUS_SIGNAL = 128,	     /* launch: + the signal that ended the program */
+	STATUS_NOT_FOUND = 127, /* launch: no such program */
+	STATUS_SIGNAL = 128, /* launch: + the signal that ended the program */
 };
 
 struct dunectl;
@@ -30,9 +30,9 @@ struct dunectl;
 /* One option. A table of them ends with a row without a name. */
 struct dunectl_option {
 	const char *name;
-	char letter;	      /* 0: long only */
+	char letter; /* 0: long only */
 	const char *argument; /* what --help calls the value; NULL: takes none */
-	bool optional;	      /* --name and --name=VALUE are both right */
+	bool optional; /* --name and --name=VALUE are both right */
 	const char *help;
 	int (*set)(struct dunectl *ctl, const char *value); /* 0, or -EINVAL after reporting */
 };
@@ -44,9 +44,9 @@ struct dunectl_command {
 	const char *summary;
 	const struct dunectl_option *options; /* beside the global ones; may be NULL */
 	int min_arguments;
-	int max_arguments;     /* -1: any number */
-	bool program_follows;  /* options end at the first argument */
-	int usage_status;      /* exit status of a usage error; 0: STATUS_USAGE */
+	int max_arguments; /* -1: any number */
+	bool program_follows; /* options end at the first argument */
+	int usage_status; /* exit status of a usage error; 0: STATUS_USAGE */
 	int (*run)(struct dunectl *ctl, int argc, char **argv);
 };
 
@@ -54,7 +54,7 @@ struct dunectl_command {
 struct dunectl {
 	const struct dunectl_command *command;
 	struct output output;
-	const char *socket;  /* --socket, NULL: the library's choice */
+	const char *socket; /* --socket, NULL: the library's choice */
 	uint64_t timeout_ms; /* --timeout, 0: the library's choice */
 	bool show_help;
 	bool show_version;
@@ -93,7 +93,7 @@ void dunectl_print_commands(void);
  */
 __attribute__((format(printf, 1, 2))) void dunectl_error(const char *format, ...);
 __attribute__((format(printf, 2, 3))) void dunectl_hint(const struct dunectl *ctl,
-							 const char *format, ...);
+							const char *format, ...);
 int dunectl_fail(const struct dunectl *ctl, const struct dune_client *client, int error,
 		 const char *doing);
 

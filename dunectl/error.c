@@ -88,8 +88,8 @@ static const struct errno_row {
 
 #define NR_ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
 
-static int fail_reply(const struct dunectl *ctl, const struct dune_client *client,
-		      const char *name, const char *doing)
+static int fail_reply(const struct dunectl *ctl, const struct dune_client *client, const char *name,
+		      const char *doing)
 {
 	dunectl_error("cannot %s: %s [%s]", doing, dune_client_error_text(client), name);
 	for (size_t i = 0; i < NR_ROWS(reply_rows); i++) {

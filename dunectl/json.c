@@ -105,12 +105,12 @@ static struct json_object *json_registers(const struct dune_client_registers *r)
 		const char *name;
 		uint64_t value;
 	} rows[] = {
-		{ "rax", r->rax }, { "rcx", r->rcx }, { "rdx", r->rdx }, { "rbx", r->rbx },
-		{ "rsp", r->rsp }, { "rbp", r->rbp }, { "rsi", r->rsi }, { "rdi", r->rdi },
-		{ "r8", r->r8 },   { "r9", r->r9 },   { "r10", r->r10 }, { "r11", r->r11 },
-		{ "r12", r->r12 }, { "r13", r->r13 }, { "r14", r->r14 }, { "r15", r->r15 },
-		{ "rip", r->rip }, { "rflags", r->rflags }, { "cs", r->cs }, { "ss", r->ss },
-		{ "cr0", r->cr0 }, { "cr2", r->cr2 }, { "cr3", r->cr3 }, { "cr4", r->cr4 },
+		{ "rax", r->rax }, { "rcx", r->rcx },	    { "rdx", r->rdx }, { "rbx", r->rbx },
+		{ "rsp", r->rsp }, { "rbp", r->rbp },	    { "rsi", r->rsi }, { "rdi", r->rdi },
+		{ "r8", r->r8 },   { "r9", r->r9 },	    { "r10", r->r10 }, { "r11", r->r11 },
+		{ "r12", r->r12 }, { "r13", r->r13 },	    { "r14", r->r14 }, { "r15", r->r15 },
+		{ "rip", r->rip }, { "rflags", r->rflags }, { "cs", r->cs },   { "ss", r->ss },
+		{ "cr0", r->cr0 }, { "cr2", r->cr2 },	    { "cr3", r->cr3 }, { "cr4", r->cr4 },
 	};
 	struct json_object *object = json_new();
 

@@ -22,7 +22,8 @@ struct json_object *json_new(void);
 struct json_object *json_new_array(void);
 void json_put(struct json_object *object, const char *key, struct json_object *value);
 void json_put_number(struct json_object *object, const char *key, uint64_t number);
-void json_put_text(struct json_object *object, const char *key, const char *text); /* NULL: nothing */
+void json_put_text(struct json_object *object, const char *key,
+		   const char *text); /* NULL: nothing */
 void json_append(struct json_object *array, struct json_object *value);
 
 struct json_object *json_context(const struct dune_client_context *context);

@@ -27,7 +27,7 @@
 static const struct state_colour {
 	const char *state, *colour;
 } state_colours[] = {
-	{ "running", "\033[32m" }, { "ok", "\033[32m" },  { "fail", "\033[31m" },
+	{ "running", "\033[32m" }, { "ok", "\033[32m" },   { "fail", "\033[31m" },
 	{ "warn", "\033[33m" },	   { "ended", "\033[2m" }, { "attached", "\033[33m" },
 };
 
@@ -93,9 +93,9 @@ static void format_array(struct json_object *array, char cell[CELL_MAX])
 
 	cell[0] = '\0';
 	for (size_t i = 0; i < json_object_array_length(array) && used < CELL_MAX - 1; i++)
-		used += (size_t)snprintf(cell + used, CELL_MAX - used, "%s%s", i ? " " : "",
-					 json_object_get_string(
-						 json_object_array_get_idx(array, i)));
+		used += (size_t)snprintf(
+			cell + used, CELL_MAX - used, "%s%s", i ? " " : "",
+			json_object_get_string(json_object_array_get_idx(array, i)));
 }
 
 static void format_cell(struct json_object *value, enum output_format format, char cell[CELL_MAX])

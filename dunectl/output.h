@@ -28,7 +28,7 @@ enum output_format {
 	OUTPUT_NUMBER,
 	OUTPUT_SIZE, /* bytes */
 	OUTPUT_HEX,
-	OUTPUT_LIMIT,	   /* number, 0 = none */
+	OUTPUT_LIMIT, /* number, 0 = none */
 	OUTPUT_LIMIT_SIZE, /* bytes, 0 = none */
 };
 

@@ -119,8 +119,8 @@ int program_find_loader(char **ret_path)
 
 /* Signals that are passed on, and SIGCHLD. */
 static const int watched_signals[] = {
-	SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT, SIGTSTP, SIGWINCH,
-	SIGALRM,
+	SIGCHLD, SIGINT,  SIGTERM, SIGHUP,   SIGQUIT, SIGUSR1,
+	SIGUSR2, SIGCONT, SIGTSTP, SIGWINCH, SIGALRM,
 };
 
 /* What this process changes about signals, for the child to have it as it was. */

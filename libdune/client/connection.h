@@ -18,7 +18,7 @@
 #define CONNECTION_FOREVER UINT64_MAX
 
 struct connection {
-	int fd;			    /* -1: closed */
+	int fd; /* -1: closed */
 	struct varlink_input input;
 	int fds[CONNECTION_MAX_FDS]; /* arrived with the message that is being received */
 	unsigned int nr_fds;

@@ -12,16 +12,16 @@
 struct json_object;
 
 enum decode_type {
-	DECODE_UINT,	 /* uint64_t */
-	DECODE_UINT32,	 /* uint32_t */
-	DECODE_PID,	 /* int32_t, not negative */
-	DECODE_HEX,	 /* uint64_t from "0x..." */
-	DECODE_BOOL,	 /* bool */
-	DECODE_STRING,	 /* const char * */
-	DECODE_STRUCT,	 /* fields of a struct inside this one */
-	DECODE_POINTER,	 /* a struct of its own, NULL when absent */
-	DECODE_ARRAY,	 /* size_t and an array of pointers to structs, as struct dune_client_list */
-	DECODE_STRINGS,	 /* size_t and an array of const char * */
+	DECODE_UINT, /* uint64_t */
+	DECODE_UINT32, /* uint32_t */
+	DECODE_PID, /* int32_t, not negative */
+	DECODE_HEX, /* uint64_t from "0x..." */
+	DECODE_BOOL, /* bool */
+	DECODE_STRING, /* const char * */
+	DECODE_STRUCT, /* fields of a struct inside this one */
+	DECODE_POINTER, /* a struct of its own, NULL when absent */
+	DECODE_ARRAY, /* size_t and an array of pointers to structs, as struct dune_client_list */
+	DECODE_STRINGS, /* size_t and an array of const char * */
 	DECODE_COUNTERS, /* struct dune_client_counters from a map to integers */
 };
 

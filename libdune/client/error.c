@@ -35,7 +35,8 @@ static const struct error_row {
 	  "the service can't use the kernel module ({reason})" },
 	{ "io.dune.Manager.ModuleMismatch", EPROTONOSUPPORT,
 	  "the kernel module speaks ABI version {found}, the service {expected}" },
-	{ "io.dune.Manager.ModuleFailed", EIO, "the kernel module failed: {operation}: {errno_name}" },
+	{ "io.dune.Manager.ModuleFailed", EIO,
+	  "the kernel module failed: {operation}: {errno_name}" },
 	{ "io.dune.Manager.NoProcess", ESRCH, "the context has no process" },
 	{ "io.dune.Manager.ReplyTooLarge", EMSGSIZE,
 	  "the answer is larger than {maximum} bytes: ask for one context" },
@@ -48,7 +49,8 @@ static const struct error_row {
 	  "the service does not have the method {method}" },
 	{ "org.varlink.service.MethodNotImplemented", EOPNOTSUPP,
 	  "the service does not implement the method {method}" },
-	{ "org.varlink.service.ExpectedMore", EPROTO, "the service wants the call to ask for more" },
+	{ "org.varlink.service.ExpectedMore", EPROTO,
+	  "the service wants the call to ask for more" },
 };
 
 #define NR_ERROR_ROWS (sizeof(error_rows) / sizeof(error_rows[0]))
@@ -87,7 +89,7 @@ static void text_fill(struct text *text, const char *template, struct json_objec
 	char key[ERROR_MAX_KEY];
 	const char *end;
 
-	for (; *template; template++) {
+	for (; *template; template ++) {
 		end = *template == '{' ? strchr(template, '}') : NULL;
 		if (!end || (size_t)(end - template) > sizeof(key)) {
 			text_put(text, *template);

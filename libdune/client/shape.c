@@ -7,19 +7,20 @@
 
 #include "libdune/client/shape.h"
 
-#define SHAPE(name, type, ...)                                                                     \
-	static const struct decode_field name##_fields[] = { __VA_ARGS__{ 0 } };                   \
+#define SHAPE(name, type, ...)                                                   \
+	static const struct decode_field name##_fields[] = { __VA_ARGS__{ 0 } }; \
 	const struct decode_struct name = { sizeof(type), name##_fields };
 
-#define INNER_SHAPE(name, type, ...)                                                               \
-	static const struct decode_field name##_fields[] = { __VA_ARGS__{ 0 } };                   \
+#define INNER_SHAPE(name, type, ...)                                             \
+	static const struct decode_field name##_fields[] = { __VA_ARGS__{ 0 } }; \
 	static const struct decode_struct name = { sizeof(type), name##_fields };
 
 /* A field, its type, and the member that takes it. */
 #define FIELD(json, kind, type, member) { json, kind, false, offsetof(type, member), NULL },
 #define MAYBE(json, kind, type, member) { json, kind, true, offsetof(type, member), NULL },
-#define INNER(json, kind, type, member, shape) { json, kind, false, offsetof(type, member), &shape },
-#define MAYBE_INNER(json, kind, type, member, shape)                                               \
+#define INNER(json, kind, type, member, shape) \
+	{ json, kind, false, offsetof(type, member), &shape },
+#define MAYBE_INNER(json, kind, type, member, shape) \
 	{ json, kind, true, offsetof(type, member), &shape },
 
 SHAPE(shape_nothing, char)

@@ -73,7 +73,12 @@ static const struct wrong_fds {
 	const char *error;
 	unsigned int nr_fds;
 } wrong_fds[] = {
-	{ NULL, 0 }, { NULL, 2 }, { NULL, 4 }, { NULL, 5 }, { NULL, 33 }, { NULL, 60 },
+	{ NULL, 0 },
+	{ NULL, 2 },
+	{ NULL, 4 },
+	{ NULL, 5 },
+	{ NULL, 33 },
+	{ NULL, 60 },
 	{ "io.dune.Manager.QuotaExceeded", 1 },
 };
 
@@ -85,8 +90,7 @@ START_TEST(create_wants_exactly_one_descriptor)
 
 	peer_reply(&peer, row->error, row->error ? NULL : CREATED_JSON, false, row->nr_fds);
 	ck_assert_int_eq(dune_client_create(peer.client, NULL, NULL, &id, &fd), -EPROTO);
-	ck_assert_str_eq(dune_client_error_text(peer.client),
-			 "the reply brings wrong descriptors");
+	ck_assert_str_eq(dune_client_error_text(peer.client), "the reply brings wrong descriptors");
 	ck_assert_ptr_null(dune_client_error_name(peer.client));
 	ck_assert_uint_eq(id, 42);
 	ck_assert_int_eq(fd, -42);
@@ -124,8 +128,7 @@ START_TEST(descriptors_in_the_middle_are_refused)
 		_exit(0);
 	}
 	ck_assert_int_eq(dune_client_create(peer.client, NULL, NULL, &id, &fd), -EPROTO);
-	ck_assert_str_eq(dune_client_error_text(peer.client),
-			 "the reply brings wrong descriptors");
+	ck_assert_str_eq(dune_client_error_text(peer.client), "the reply brings wrong descriptors");
 	ck_assert_int_eq(count_fds(), before - 1);
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 }
@@ -177,12 +180,12 @@ START_TEST(an_empty_list_is_a_list)
 }
 END_TEST
 
-#define REGISTERS_JSON                                                                             \
-	"{\"rax\":\"0x1\",\"rcx\":\"0x2\",\"rdx\":\"0x3\",\"rbx\":\"0x4\",\"rsp\":\"0x5\","        \
-	"\"rbp\":\"0x6\",\"rsi\":\"0x7\",\"rdi\":\"0x8\",\"r8\":\"0x9\",\"r9\":\"0xa\","           \
-	"\"r10\":\"0xb\",\"r11\":\"0xc\",\"r12\":\"0xd\",\"r13\":\"0xe\",\"r14\":\"0xf\","         \
-	"\"r15\":\"0x10\",\"rip\":\"0xffff800000001000\",\"rflags\":\"0x12\",\"cs\":\"0x13\","     \
-	"\"ss\":\"0x14\",\"cr0\":\"0x15\",\"cr2\":\"0xFFFFFFFFFFFFFFFF\",\"cr3\":\"0x17\","        \
+#define REGISTERS_JSON                                                                         \
+	"{\"rax\":\"0x1\",\"rcx\":\"0x2\",\"rdx\":\"0x3\",\"rbx\":\"0x4\",\"rsp\":\"0x5\","    \
+	"\"rbp\":\"0x6\",\"rsi\":\"0x7\",\"rdi\":\"0x8\",\"r8\":\"0x9\",\"r9\":\"0xa\","       \
+	"\"r10\":\"0xb\",\"r11\":\"0xc\",\"r12\":\"0xd\",\"r13\":\"0xe\",\"r14\":\"0xf\","     \
+	"\"r15\":\"0x10\",\"rip\":\"0xffff800000001000\",\"rflags\":\"0x12\",\"cs\":\"0x13\"," \
+	"\"ss\":\"0x14\",\"cr0\":\"0x15\",\"cr2\":\"0xFFFFFFFFFFFFFFFF\",\"cr3\":\"0x17\","    \
 	"\"cr4\":\"0x18\"}"
 
 START_TEST(inspect_gives_counters_and_report)
@@ -230,8 +233,8 @@ START_TEST(kill_names_the_context)
 }
 END_TEST
 
-#define QUOTAS_JSON                                                                                \
-	"{\"contexts_per_user\":8,\"contexts_per_host\":64,\"defaults\":{\"vcpus\":4},"            \
+#define QUOTAS_JSON                                                                     \
+	"{\"contexts_per_user\":8,\"contexts_per_host\":64,\"defaults\":{\"vcpus\":4}," \
 	"\"maximum\":{\"vcpus\":16,\"private_pages\":4096}}"
 
 START_TEST(info_with_a_module)
@@ -278,8 +281,8 @@ START_TEST(info_without_a_module)
 }
 END_TEST
 
-#define STATS_JSON(time)                                                                           \
-	"{\"time_usec\":" time ",\"samples\":[{\"context\":" CONTEXT_JSON                          \
+#define STATS_JSON(time)                                                  \
+	"{\"time_usec\":" time ",\"samples\":[{\"context\":" CONTEXT_JSON \
 	",\"counters\":{\"exits\":3},\"exits\":{\"vmcall\":1,\"ept_violation\":2}}]}"
 
 START_TEST(stats_of_all_and_of_one)

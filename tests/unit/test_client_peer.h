@@ -23,10 +23,10 @@
 
 #define PEER_MAX_FDS 64
 
-#define CONTEXT_JSON                                                                               \
-	"{\"id\":7,\"name\":\"seven\",\"owner\":1000,\"pid\":4711,\"state\":\"running\","          \
-	"\"command\":\"sort\",\"created_usec\":123456,\"limits\":{\"vcpus\":4,"                    \
-	"\"private_pages\":1024,\"ept_pages\":0,\"contexts\":8},\"usage\":{\"vcpus\":1,"           \
+#define CONTEXT_JSON                                                                      \
+	"{\"id\":7,\"name\":\"seven\",\"owner\":1000,\"pid\":4711,\"state\":\"running\"," \
+	"\"command\":\"sort\",\"created_usec\":123456,\"limits\":{\"vcpus\":4,"           \
+	"\"private_pages\":1024,\"ept_pages\":0,\"contexts\":8},\"usage\":{\"vcpus\":1,"  \
 	"\"private_pages\":77,\"ept_pages\":12,\"contexts\":2}}"
 
 struct peer {

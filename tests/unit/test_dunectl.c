@@ -16,27 +16,26 @@ static void teardown(void)
 	run_teardown(&run);
 }
 
-#define LIMITS_JSON                                                                                \
-	"{\"vcpus\":4,\"private_pages\":1024,\"ept_pages\":0,\"contexts\":8}"
-#define USAGE_JSON                                                                                 \
-	"{\"vcpus\":1,\"private_pages\":256,\"ept_pages\":12}"
-#define CONTEXT(id, name, rest)                                                                    \
-	"{\"id\":" id ",\"name\":\"" name "\",\"owner\":0,\"created_usec\":5,\"limits\":" LIMITS_JSON    \
-	",\"usage\":" USAGE_JSON "," rest "}"
+#define LIMITS_JSON "{\"vcpus\":4,\"private_pages\":1024,\"ept_pages\":0,\"contexts\":8}"
+#define USAGE_JSON  "{\"vcpus\":1,\"private_pages\":256,\"ept_pages\":12}"
+#define CONTEXT(id, name, rest)                                                              \
+	"{\"id\":" id ",\"name\":\"" name                                                    \
+	"\",\"owner\":0,\"created_usec\":5,\"limits\":" LIMITS_JSON ",\"usage\":" USAGE_JSON \
+	"," rest "}"
 #define RUNNING CONTEXT("7", "seven", "\"state\":\"running\",\"pid\":42,\"command\":\"so\\u001b\"")
-#define ENDED CONTEXT("8", "eight", "\"state\":\"ended\",\"cause\":\"triple_fault\"")
-#define SAMPLE(context)                                                                            \
-	"{\"context\":" context ",\"counters\":{\"entries\":31,\"exits\":30,\"syscalls\":20},"     \
+#define ENDED	CONTEXT("8", "eight", "\"state\":\"ended\",\"cause\":\"triple_fault\"")
+#define SAMPLE(context)                                                                        \
+	"{\"context\":" context ",\"counters\":{\"entries\":31,\"exits\":30,\"syscalls\":20}," \
 	"\"exits\":{\"vmcall\":10,\"ept_violation\":20}}"
-#define REGISTERS                                                                                  \
-	"{\"rax\":\"0x1\",\"rcx\":\"0x2\",\"rdx\":\"0x3\",\"rbx\":\"0x4\",\"rsp\":\"0x5\","        \
-	"\"rbp\":\"0x6\",\"rsi\":\"0x7\",\"rdi\":\"0x8\",\"r8\":\"0x9\",\"r9\":\"0xa\","           \
-	"\"r10\":\"0xb\",\"r11\":\"0xc\",\"r12\":\"0xd\",\"r13\":\"0xe\",\"r14\":\"0xf\","         \
-	"\"r15\":\"0x10\",\"rip\":\"0x1234\",\"rflags\":\"0x2\",\"cs\":\"0x13\",\"ss\":\"0x14\","  \
+#define REGISTERS                                                                                 \
+	"{\"rax\":\"0x1\",\"rcx\":\"0x2\",\"rdx\":\"0x3\",\"rbx\":\"0x4\",\"rsp\":\"0x5\","       \
+	"\"rbp\":\"0x6\",\"rsi\":\"0x7\",\"rdi\":\"0x8\",\"r8\":\"0x9\",\"r9\":\"0xa\","          \
+	"\"r10\":\"0xb\",\"r11\":\"0xc\",\"r12\":\"0xd\",\"r13\":\"0xe\",\"r14\":\"0xf\","        \
+	"\"r15\":\"0x10\",\"rip\":\"0x1234\",\"rflags\":\"0x2\",\"cs\":\"0x13\",\"ss\":\"0x14\"," \
 	"\"cr0\":\"0x15\",\"cr2\":\"0x16\",\"cr3\":\"0x17\",\"cr4\":\"0x18\"}"
-#define REPORT                                                                                     \
-	"{\"cause\":\"triple_fault\",\"exit_reason\":\"triple_fault\",\"cpl\":0,\"vector\":0,"     \
-	"\"error_code\":\"0x0\",\"exit_qualification\":\"0x0\",\"guest_physical\":\"0x0\","        \
+#define REPORT                                                                                 \
+	"{\"cause\":\"triple_fault\",\"exit_reason\":\"triple_fault\",\"cpl\":0,\"vector\":0," \
+	"\"error_code\":\"0x0\",\"exit_qualification\":\"0x0\",\"guest_physical\":\"0x0\","    \
 	"\"guest_linear\":\"0x0\",\"registers\":" REGISTERS "}"
 
 static const struct canned service[] = {
@@ -45,7 +44,8 @@ static const struct canned service[] = {
 	  .parameters = "{\"context\":" RUNNING ",\"counters\":{\"exits\":30,\"denied\":0},"
 			"\"exits\":{\"vmcall\":10,\"ept_violation\":20}}" },
 	{ "Inspect", .needs = "\"name\":\"eight\"",
-	  .parameters = "{\"context\":" ENDED ",\"counters\":{},\"exits\":{},\"report\":" REPORT "}" },
+	  .parameters = "{\"context\":" ENDED ",\"counters\":{},\"exits\":{},\"report\":" REPORT
+			"}" },
 	{ "Inspect", .needs = "\"name\":\"two\"", .error = "io.dune.Manager.AmbiguousName" },
 	{ "Inspect", .error = "io.dune.Manager.NoSuchContext" },
 	{ "Stats", .needs = "\"interval_ms\":200", .nr_more = 2,
@@ -54,8 +54,8 @@ static const struct canned service[] = {
 	{ "Stats", .needs = "\"id\":7",
 	  .parameters = "{\"time_usec\":9,\"samples\":[" SAMPLE(RUNNING) "]}" },
 	{ "Stats", .needs = "\"id\"", .error = "io.dune.Manager.NoSuchContext" },
-	{ "Stats", .parameters = "{\"time_usec\":9,\"samples\":[" SAMPLE(RUNNING) "," SAMPLE(ENDED)
-				 "]}" },
+	{ "Stats",
+	  .parameters = "{\"time_usec\":9,\"samples\":[" SAMPLE(RUNNING) "," SAMPLE(ENDED) "]}" },
 	{ "Kill", .needs = "\"id\":7" },
 	{ "Kill", .needs = "\"id\":8", .error = "io.dune.Manager.NoProcess" },
 	{ "Kill", .needs = "\"id\":9", .error = "org.varlink.service.PermissionDenied" },
@@ -219,8 +219,9 @@ START_TEST(inspect_by_id_and_name)
 	run_dunectl(&run, "inspect", "7", "nine", "eight");
 	ck_assert_int_eq(run.status, 4);
 	ck_assert_ptr_nonnull(strstr(run.out, "Name: eight\n"));
-	ck_assert_int_eq(count_lines(run.err, "dunectl: cannot inspect the context: no such context "
-					      "[io.dune.Manager.NoSuchContext]\n"),
+	ck_assert_int_eq(count_lines(run.err,
+				     "dunectl: cannot inspect the context: no such context "
+				     "[io.dune.Manager.NoSuchContext]\n"),
 			 1);
 	run_dunectl(&run, "inspect", "two");
 	ck_assert_int_eq(run.status, 1);

@@ -39,14 +39,15 @@ static void shell(const char *script, char output[LIST_MAX])
 
 #define COMPLETION                                                                                 \
 	"complete() { :; }; source dunectl/completion/dunectl.bash\n"                              \
-	"complete_words() { COMP_WORDS=(dunectl \"$@\"); COMP_CWORD=$#; COMPREPLY=(); _dunectl;\n"  \
+	"complete_words() { COMP_WORDS=(dunectl \"$@\"); COMP_CWORD=$#; COMPREPLY=(); _dunectl;\n" \
 	"printf '%s\\n' \"${COMPREPLY[@]}\"; }\n"
 
 START_TEST(verbs_agree)
 {
 	char help[LIST_MAX], man[LIST_MAX], completion[LIST_MAX];
 
-	shell("\"$DUNECTL\" --help | sed -n '/^Verbs:/,/^$/s/^  \\([a-z]*\\).*/\\1/p' | sort", help);
+	shell("\"$DUNECTL\" --help | sed -n '/^Verbs:/,/^$/s/^  \\([a-z]*\\).*/\\1/p' | sort",
+	      help);
 	shell("sed -n '/^\\.SH VERBS/,/^\\.SH OPTIONS/p' dunectl/dunectl.1 | grep -A1 '^\\.TP' |\n"
 	      "sed -n 's/^\\.BR* \\([a-z]*\\).*/\\1/p' | sort",
 	      man);

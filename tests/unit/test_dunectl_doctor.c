@@ -68,7 +68,7 @@ static struct doctor_finding check(const struct doctor_check *checks, const char
 }
 
 #define CPUINFO(flags, vmx) "processor\t: 0\nflags\t\t: fpu " flags "\n" vmx "bugs\t\t:\n"
-#define VMX_FLAGS "vmx flags\t: vnmi ept vpid unrestricted_guest\n"
+#define VMX_FLAGS	    "vmx flags\t: vnmi ept vpid unrestricted_guest\n"
 
 static const struct cpu_row {
 	const char *cpuinfo, *what;
@@ -85,8 +85,10 @@ static const struct cpu_row {
 	{ CPUINFO("vmx ept vpid", ""), "cpu-vpid", DOCTOR_OK, NULL },
 	/* Words, not parts of words. */
 	{ CPUINFO("vmxx xvmx", ""), "cpu-vmx", DOCTOR_FAIL, "firmware" },
-	{ CPUINFO("vmx", "vmx flags\t: ept_x_only ept_ad vpids\n"), "cpu-ept", DOCTOR_FAIL, "too old" },
-	{ CPUINFO("vmx", "vmx flags\t: ept_x_only ept_ad vpids\n"), "cpu-vpid", DOCTOR_FAIL, "too old" },
+	{ CPUINFO("vmx", "vmx flags\t: ept_x_only ept_ad vpids\n"), "cpu-ept", DOCTOR_FAIL,
+	  "too old" },
+	{ CPUINFO("vmx", "vmx flags\t: ept_x_only ept_ad vpids\n"), "cpu-vpid", DOCTOR_FAIL,
+	  "too old" },
 	{ CPUINFO("svm", ""), "cpu-vmx", DOCTOR_FAIL, "AMD" },
 	{ CPUINFO("hypervisor", ""), "cpu-vmx", DOCTOR_FAIL, "nested" },
 	{ CPUINFO("", ""), "cpu-vmx", DOCTOR_FAIL, "firmware" },
@@ -193,11 +195,8 @@ static const struct kvm_row {
 	const char *count, *early;
 	enum doctor_state state;
 } kvm_rows[] = {
-	{ NULL, NULL, DOCTOR_OK },
-	{ "0\n", NULL, DOCTOR_WARN },
-	{ "0\n", "N\n", DOCTOR_WARN },
-	{ "0\n", "Y\n", DOCTOR_FAIL },
-	{ "2\n", NULL, DOCTOR_FAIL },
+	{ NULL, NULL, DOCTOR_OK },     { "0\n", NULL, DOCTOR_WARN }, { "0\n", "N\n", DOCTOR_WARN },
+	{ "0\n", "Y\n", DOCTOR_FAIL }, { "2\n", NULL, DOCTOR_FAIL },
 };
 
 START_TEST(kvm_states)
@@ -243,7 +242,8 @@ START_TEST(what_the_service_says)
 
 	strcpy(doctor.service_problem, "nobody there");
 	ck_assert_int_eq(check(doctor_service_checks, "service").state, DOCTOR_FAIL);
-	ck_assert_ptr_nonnull(strstr(check(doctor_service_checks, "service").detail, "nobody there"));
+	ck_assert_ptr_nonnull(
+		strstr(check(doctor_service_checks, "service").detail, "nobody there"));
 	ck_assert_int_eq(check(doctor_service_checks, "abi").state, DOCTOR_WARN);
 	doctor.info = &info;
 	ck_assert_int_eq(check(doctor_service_checks, "service").state, DOCTOR_OK);

@@ -17,29 +17,33 @@ static void teardown(void)
 	run_teardown(&run);
 }
 
-#define CONTEXT(name, rest)                                                                        \
-	"{\"id\":7,\"name\":\"" name "\",\"owner\":0,\"created_usec\":5,\"limits\":{},\"usage\":{}," rest "}"
+#define CONTEXT(name, rest)          \
+	"{\"id\":7,\"name\":\"" name \
+	"\",\"owner\":0,\"created_usec\":5,\"limits\":{},\"usage\":{}," rest "}"
 #define CREATED "{\"context\":" CONTEXT("seven", "\"state\":\"new\"") ",\"context_fd\":0}"
-#define REGISTERS                                                                                  \
-	"{\"rax\":\"0x1\",\"rcx\":\"0x2\",\"rdx\":\"0x3\",\"rbx\":\"0x4\",\"rsp\":\"0x5555\","     \
-	"\"rbp\":\"0x6\",\"rsi\":\"0x7\",\"rdi\":\"0x8\",\"r8\":\"0x9\",\"r9\":\"0xa\","           \
-	"\"r10\":\"0xb\",\"r11\":\"0xc\",\"r12\":\"0xd\",\"r13\":\"0xe\",\"r14\":\"0xf\","         \
-	"\"r15\":\"0x10\",\"rip\":\"0x1234\",\"rflags\":\"0x2\",\"cs\":\"0x13\",\"ss\":\"0x14\","  \
+#define REGISTERS                                                                                 \
+	"{\"rax\":\"0x1\",\"rcx\":\"0x2\",\"rdx\":\"0x3\",\"rbx\":\"0x4\",\"rsp\":\"0x5555\","    \
+	"\"rbp\":\"0x6\",\"rsi\":\"0x7\",\"rdi\":\"0x8\",\"r8\":\"0x9\",\"r9\":\"0xa\","          \
+	"\"r10\":\"0xb\",\"r11\":\"0xc\",\"r12\":\"0xd\",\"r13\":\"0xe\",\"r14\":\"0xf\","        \
+	"\"r15\":\"0x10\",\"rip\":\"0x1234\",\"rflags\":\"0x2\",\"cs\":\"0x13\",\"ss\":\"0x14\"," \
 	"\"cr0\":\"0x15\",\"cr2\":\"0xc2c2\",\"cr3\":\"0x17\",\"cr4\":\"0x18\"}"
-#define FAULT                                                                                      \
-	"{\"context\":" CONTEXT("seven", "\"state\":\"ended\",\"cause\":\"triple_fault\"")         \
-	",\"counters\":{},\"exits\":{},\"report\":{\"cause\":\"triple_fault\","                    \
-	"\"exit_reason\":\"triple_fault\",\"cpl\":3,\"vector\":0,\"error_code\":\"0x0\","          \
-	"\"exit_qualification\":\"0x0\",\"guest_physical\":\"0x9999\",\"guest_linear\":\"0x8888\","\
-	"\"registers\":" REGISTERS "}}"
-#define NO_FAULT                                                                                   \
-	"{\"context\":" CONTEXT("seven", "\"state\":\"ended\",\"cause\":\"kill\"")                 \
-	",\"counters\":{},\"exits\":{}}"
+#define FAULT                                                                                                                                                 \
+	"{\"context\":" CONTEXT(                                                                                                                              \
+		"seven",                                                                                                                                      \
+		"\"state\":\"ended\",\"cause\":\"triple_fault\"") ",\"counters\":{},\"exits\":{},\"report\":{\"cause\":\"triple_fault\","                     \
+								  "\"exit_reason\":\"triple_fault\",\"cpl\":3,\"vector\":0,\"error_code\":\"0x0\","           \
+								  "\"exit_qualification\":\"0x0\",\"guest_physical\":\"0x9999\",\"guest_linear\":\"0x8888\"," \
+								  "\"registers\":" REGISTERS "}}"
+#define NO_FAULT                 \
+	"{\"context\":" CONTEXT( \
+		"seven",         \
+		"\"state\":\"ended\",\"cause\":\"kill\"") ",\"counters\":{},\"exits\":{}}"
 
 static const struct canned service[] = {
 	{ "Create", .needs = "\"name\":\"taken\"", .error = "io.dune.Manager.NameTaken" },
 	{ "Create", .needs = "\"name\":\"bare\"", .parameters = CREATED },
-	{ "Create", .needs = "{\"name\":\"limited\",\"limits\":{\"vcpus\":3,\"private_pages\":513}}",
+	{ "Create",
+	  .needs = "{\"name\":\"limited\",\"limits\":{\"vcpus\":3,\"private_pages\":513}}",
 	  .parameters = CREATED, .with_fd = true },
 	{ "Create", .needs = "\"limits\":{\"vcpus\":99}", .error = "io.dune.Manager.InvalidLimit" },
 	{ "Create", .needs = "{\"limits\":{}}", .parameters = CREATED, .with_fd = true },
@@ -75,8 +79,8 @@ START_TEST(the_loader_gets_context_program_and_arguments)
 	run_dunectl(&run, "launch", "--", "program", "--name", "", "a b", "-x");
 	ck_assert_str_eq(run.err, "");
 	ck_assert_int_eq(run.status, 0);
-	snprintf(expected, sizeof(expected), "]\n[%s]\n[program]\n[--name]\n[]\n[a b]\n[-x]\n/dev/null\n",
-		 program);
+	snprintf(expected, sizeof(expected),
+		 "]\n[%s]\n[program]\n[--name]\n[]\n[a b]\n[-x]\n/dev/null\n", program);
 	ck_assert_ptr_nonnull(strstr(run.out, expected));
 	ck_assert_ptr_null(strstr(run.out, "/proc/"));
 }
@@ -130,7 +134,8 @@ START_TEST(a_guest_fault_is_one_line)
 	run_dunectl(&run, "launch", "-q", "true");
 	ck_assert_int_eq(run.status, 128 + SIGKILL);
 	ck_assert_ptr_eq(strchr(run.err, '\n'), run.err + strlen(run.err) - 1);
-	ck_assert_ptr_nonnull(strstr(run.err, "context 7 (seven) ended by a guest fault: triple_fault: "));
+	ck_assert_ptr_nonnull(
+		strstr(run.err, "context 7 (seven) ended by a guest fault: triple_fault: "));
 	ck_assert_ptr_nonnull(strstr(run.err, "rip 0x1234, rsp 0x5555"));
 	ck_assert_ptr_nonnull(strstr(run.err, "cr2 0xc2c2"));
 	ck_assert_ptr_nonnull(strstr(run.err, "address 0x8888, physical 0x9999"));
@@ -148,33 +153,42 @@ static const struct failure {
 	{ { "" }, 127, "dunectl: : command not found\n" },
 	{ { "/etc/passwd" }, 126, "dunectl: /etc/passwd: not an executable file\n" },
 	{ { "/etc" }, 126, "dunectl: /etc: not an executable file\n" },
-	{ { "--name=taken", "true" }, 125,
+	{ { "--name=taken", "true" },
+	  125,
 	  "dunectl: cannot create a context: there is a context named ? already "
 	  "[io.dune.Manager.NameTaken]\n" },
-	{ { "--name=bare", "true" }, 125,
+	{ { "--name=bare", "true" },
+	  125,
 	  "dunectl: cannot create a context: the reply brings wrong descriptors\n" },
-	{ { "--limit=vcpus=99", "true" }, 125,
+	{ { "--limit=vcpus=99", "true" },
+	  125,
 	  "dunectl: cannot create a context: the limit ? must be 1 to ? "
 	  "[io.dune.Manager.InvalidLimit]\n" },
 	{ { NULL }, 125, "dunectl: launch needs [--] CMD [ARGS]\n" },
 	{ { "--" }, 125, "dunectl: launch needs [--] CMD [ARGS]\n" },
 	{ { "--bogus", "true" }, 125, "dunectl: unknown or ambiguous option --bogus\n" },
-	{ { "--limit", "vcpus", "true" }, 125,
+	{ { "--limit", "vcpus", "true" },
+	  125,
 	  "dunectl: --limit needs vcpus=N or private=SIZE, not 'vcpus'\n" },
-	{ { "--limit=vcpus=0", "true" }, 125,
+	{ { "--limit=vcpus=0", "true" },
+	  125,
 	  "dunectl: --limit: '0' is not a right value for vcpus\n" },
-	{ { "--limit=vcpus=1x", "true" }, 125,
+	{ { "--limit=vcpus=1x", "true" },
+	  125,
 	  "dunectl: --limit: '1x' is not a right value for vcpus\n" },
-	{ { "--limit=vcpus=", "true" }, 125,
+	{ { "--limit=vcpus=", "true" },
+	  125,
 	  "dunectl: --limit: '' is not a right value for vcpus\n" },
-	{ { "--limit=private=1Q", "true" }, 125,
+	{ { "--limit=private=1Q", "true" },
+	  125,
 	  "dunectl: --limit: '1Q' is not a right value for private\n" },
-	{ { "--limit=private=99999999999999T", "true" }, 125,
+	{ { "--limit=private=99999999999999T", "true" },
+	  125,
 	  "dunectl: --limit: '99999999999999T' is not a right value for private\n" },
-	{ { "--limit=threads=4", "true" }, 125,
+	{ { "--limit=threads=4", "true" },
+	  125,
 	  "dunectl: --limit knows vcpus and private, not 'threads'\n" },
-	{ { "--limit=", "true" }, 125,
-	  "dunectl: --limit needs vcpus=N or private=SIZE, not ''\n" },
+	{ { "--limit=", "true" }, 125, "dunectl: --limit needs vcpus=N or private=SIZE, not ''\n" },
 };
 
 START_TEST(failures_have_their_status)

@@ -26,7 +26,7 @@
 #include "proto/varlink.h"
 
 #define RUN_MAX_ARGUMENTS 16
-#define RUN_MAX_OUTPUT 65536
+#define RUN_MAX_OUTPUT	  65536
 
 struct run {
 	char folder[64]; /* of this test, removed at its end */
@@ -40,13 +40,13 @@ struct run {
 
 /* What the service answers to a method; the first row that matches. */
 struct canned {
-	const char *method;	/* without the interface */
-	const char *needs;	/* text that the parameters contain, NULL: any */
+	const char *method; /* without the interface */
+	const char *needs; /* text that the parameters contain, NULL: any */
 	const char *error;
 	const char *parameters; /* NULL: none */
-	unsigned int nr_more;	/* replies that continue, before this one */
+	unsigned int nr_more; /* replies that continue, before this one */
 	bool with_fd;
-	bool silent;		/* never answers */
+	bool silent; /* never answers */
 };
 
 static inline void run_setup(struct run *run)
@@ -99,7 +99,8 @@ static inline void service_send(int fd, const char *bytes, size_t size, bool wit
 
 static inline void service_answer(int fd, const struct canned *row)
 {
-	struct json_object *parameters = row->parameters ? json_tokener_parse(row->parameters) : NULL;
+	struct json_object *parameters = row->parameters ? json_tokener_parse(row->parameters) :
+							   NULL;
 	char *bytes;
 	size_t size;
 
@@ -119,10 +120,10 @@ static inline void service_answer(int fd, const struct canned *row)
 /* Answers one call; false when there is no row for it. */
 static inline bool service_call(int fd, const struct canned *rows, const struct varlink_call *call)
 {
-	const char *parameters = call->parameters ?
-					 json_object_to_json_string_ext(call->parameters,
-									JSON_C_TO_STRING_PLAIN) :
-					 "";
+	const char *parameters =
+		call->parameters ?
+			json_object_to_json_string_ext(call->parameters, JSON_C_TO_STRING_PLAIN) :
+			"";
 	const char *method = strrchr(call->method, '.') + 1;
 
 	for (; rows->method; rows++) {
@@ -225,7 +226,7 @@ static inline void run_finish(struct run *run, pid_t child)
 	read_output(run, "err", run->err);
 }
 
-#define run_dunectl(run, ...)                                                                      \
+#define run_dunectl(run, ...) \
 	run_finish(run, run_start(run, (char *const[]){ "dunectl", ##__VA_ARGS__, NULL }))
 
 /* A file of the test's folder, executable when mode says so; returns its path. */

@@ -44,10 +44,10 @@ struct dune_client_limits {
 struct dune_client_context {
 	uint64_t id;
 	const char *name;
-	uint32_t owner;	     /* uid */
-	int32_t pid;	     /* 0: no process */
-	const char *state;   /* "new", "attached", "running", "ended" */
-	const char *cause;   /* why it ended; NULL before */
+	uint32_t owner; /* uid */
+	int32_t pid; /* 0: no process */
+	const char *state; /* "new", "attached", "running", "ended" */
+	const char *cause; /* why it ended; NULL before */
 	const char *command; /* NULL without a process */
 	uint64_t created_usec; /* CLOCK_MONOTONIC */
 	struct dune_client_limits limits;
@@ -92,7 +92,7 @@ struct dune_client_list {
 struct dune_client_inspection {
 	const struct dune_client_context *context;
 	struct dune_client_counters counters;
-	struct dune_client_counters exits;	 /* by reason; their sum is the counter "exits" */
+	struct dune_client_counters exits; /* by reason; their sum is the counter "exits" */
 	const struct dune_client_report *report; /* NULL unless a guest fault ended it */
 };
 
@@ -120,8 +120,9 @@ struct dune_client_allocation {
 
 struct dune_client_module {
 	bool loaded;
-	const char *problem; /* NULL: usable; else an errno's name, and what follows abi_expected is 0 */
-	uint64_t abi;	     /* 0: can't be told */
+	const char *
+		problem; /* NULL: usable; else an errno's name, and what follows abi_expected is 0 */
+	uint64_t abi; /* 0: can't be told */
 	uint64_t abi_expected; /* by the service */
 	const char *version;
 	size_t nr_features;
@@ -210,7 +211,8 @@ void dune_client_stats_free(struct dune_client_stats *stats);
  */
 int dune_client_watch(struct dune_client *client, uint64_t id, const char *name,
 		      uint64_t interval_ms,
-		      int (*sampled)(const struct dune_client_stats *stats, void *data), void *data);
+		      int (*sampled)(const struct dune_client_stats *stats, void *data),
+		      void *data);
 
 /* SIGKILL to the context's process. -ESRCH (NoProcess). */
 int dune_client_kill(struct dune_client *client, uint64_t id, const char *name);
