@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The table of cases (cases.cfg): parsed strictly, an unknown key or value is an error."""
 import configparser
+import re
 from dataclasses import dataclass
 
 from .paths import VM, HarnessError
@@ -25,6 +26,17 @@ class Case:
     cmdline: str = ""           # more kernel arguments
     tracefs: bool = False       # whether the kernel has its tracer's files (costs 1 s)
     expect: str = "pass"        # "fail: TEXT": passes if the harness reports a failure with TEXT
+
+    def text(self):
+        """All that the case says it does: the manifest's for=WORD is looked up in it."""
+        texts = [" ".join(self.uses), self.run or f"/cases/{self.name}.sh"]
+        scripts = set()
+        for text in texts:      # grows: a script may name another one
+            for script in set(re.findall(r"/cases/([\w.-]+\.sh)", text)) - scripts:
+                scripts.add(script)
+                path = VM / "cases" / script
+                texts.append(path.read_text() if path.exists() else "")
+        return "\n".join(texts)
 
 
 def _number(low, high):

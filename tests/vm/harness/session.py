@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What every front end does first: kernel and initramfs brought up to date, a machine made of them."""
-import functools
 import subprocess
 import sys
 
 from . import image, kernel, ram
 from .machine import Machine
-from .paths import ROOT, BUILD, HarnessError
+from .paths import BUILD, ROOT, HarnessError
 
 
 class Session:
@@ -16,15 +15,14 @@ class Session:
         _build_programs()
         root = kernel.package()
         self.kernel = ram.Kernel(kernel.vmlinux(root), kernel.bzimage(root))
-        self.initrd, self.paths, self.missing = image.build(kernel.module_dir(root))
+        self.image = image.build(kernel.module_dir(root))
         ram.rom()
-        for source in self.missing:
+        for source in self.image.missing:
             print(f"  vm       not built, left out: {source}", file=sys.stderr)
 
-    @functools.cached_property
-    def boot(self):
-        """Makes a machine; see Machine for the arguments."""
-        return functools.partial(Machine, self.kernel, self.initrd)
+    def boot(self, cmdline, text=None, **hardware):
+        """Makes a machine (see Machine), with what is for everybody and what `text` mentions."""
+        return Machine(self.kernel, self.image.archive(text), cmdline, **hardware)
 
 
 def _build_programs():
