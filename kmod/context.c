@@ -285,8 +285,7 @@ int context_create(struct dune_create *arg)
 	struct dune_context *ctx;
 	int err, fd;
 
-	if (!name_ok(arg->name) || memchr_inv(arg->reserved, 0, sizeof(arg->reserved)) || arg->ret_fd ||
-	    arg->ret_id)
+	if (!name_ok(arg->name) || memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
 		return -EINVAL;
 	ctx = context_alloc(arg);
 	if (IS_ERR(ctx))
@@ -376,7 +375,7 @@ int context_attach(struct dune_context *ctx, struct dune_attach *arg)
 {
 	int err;
 
-	if (arg->ret_id || memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
+	if (memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
 		return -EINVAL;
 	err = attach_allowed(ctx);
 	if (err)

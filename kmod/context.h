@@ -42,7 +42,7 @@ struct dune_context {
 	struct mm_struct *mm;		/* [o] identity only; valid while state is not NEW */
 	struct mmu_notifier notifier;
 	struct pid *pid;		/* [o] thread group */
-	char comm[TASK_COMM_LEN];	/* [o] */
+	char comm[TASK_COMM_LEN];	/* [C] last name known */
 	unsigned int state;		/* DUNE_STATE_*; stored with release */
 	atomic_t cause;			/* [a] DUNE_END_*, set once */
 	struct dune_report *report;	/* [I] filled by whoever set cause, see report_ready */

@@ -5,6 +5,7 @@
 #include <linux/mm.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
+#include <linux/sched/task.h>
 #include <linux/uaccess.h>
 #include "kmod/context.h"
 #include "kmod/vcpu.h"
@@ -34,6 +35,18 @@ void context_collect(struct dune_context *ctx, struct dune_final *final)
 	counters[DUNE_COUNT_LIMIT_HITS] = atomic64_read(&ctx->limit_hits);
 }
 
+/* The process may have changed its name since it attached: dune-exec takes its program's. */
+static void fill_comm(struct dune_context *ctx, struct dune_stats *stats)
+{
+	struct task_struct *task = get_pid_task(READ_ONCE(ctx->pid), PIDTYPE_TGID);
+
+	if (task && smp_load_acquire(&ctx->state) != DUNE_STATE_ENDED)
+		get_task_comm(ctx->comm, task);
+	if (task)
+		put_task_struct(task);
+	memcpy(stats->comm, ctx->comm, sizeof(stats->comm));
+}
+
 static void stats_fill(struct dune_context *ctx, struct dune_stats *stats)
 {
 	struct dune_final now;
@@ -49,7 +62,7 @@ static void stats_fill(struct dune_context *ctx, struct dune_stats *stats)
 	for (i = 0; i < DUNE_NR_LIMITS; i++)
 		stats->limits[i] = READ_ONCE(ctx->limits[i]);
 	memcpy(stats->name, ctx->name, sizeof(stats->name));
-	memcpy(stats->comm, ctx->comm, sizeof(stats->comm));
+	fill_comm(ctx, stats);
 	if (ctx->guest_released) {
 		memcpy(stats->counters, ctx->final->counters, sizeof(stats->counters));
 		memcpy(stats->exits, ctx->final->exits, sizeof(stats->exits));
@@ -72,8 +85,9 @@ int context_stats(struct dune_stats_call *call)
 	u64 after = call->after_id;
 	int err = 0;
 
-	if (!call->capacity || call->capacity > STATS_CALL_MAX || call->ret_count)
+	if (!call->capacity || call->capacity > STATS_CALL_MAX)
 		return -EINVAL;
+	call->ret_count = 0;
 	stats = kmalloc(sizeof(*stats), GFP_KERNEL);
 	if (!stats)
 		return -ENOMEM;

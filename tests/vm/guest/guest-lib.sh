@@ -96,7 +96,9 @@ load_dune() {
 start_duned() {
 	mkdir -p /run/dune /run/duned
 	chown duned:duned /run/dune /run/duned
-	as_user duned /usr/bin/duned "$@" >>/tmp/duned.log 2>&1 &
+	# exec: duned_pid has to be duned itself, not a shell that waits for it.
+	(exec /usr/bin/setpriv --reuid=duned --regid=duned --clear-groups --inh-caps=-all \
+		/usr/bin/duned "$@" >>/tmp/duned.log 2>&1) &
 	duned_pid=$!
 	wait_for 5 "duned's socket ($(tail -n 1 /tmp/duned.log))" test -S /run/dune/io.dune.Manager
 }

@@ -65,12 +65,10 @@ static void test_device(int device)
 		BAD(dune_create, limits[DUNE_LIMIT_EPT], -1ull, -ERANGE),
 		BAD(dune_create, name[0], 0x0a, -EINVAL), BAD(dune_create, name[0], 0xff, -EINVAL),
 		BAD(dune_create, name[0], ' ', -EINVAL), BAD(dune_create, reserved[3], 1, -EINVAL),
-		BAD(dune_create, ret_id, 1, -EINVAL), BAD(dune_create, ret_fd, 1, -EINVAL),
 	};
 	const struct bad bad_stats[] = {
 		BAD(dune_stats_call, abi, 9, -EPROTONOSUPPORT), BAD(dune_stats_call, flags, 1, -EINVAL),
 		BAD(dune_stats_call, capacity, 0, -EINVAL), BAD(dune_stats_call, capacity, 65537, -EINVAL),
-		BAD(dune_stats_call, ret_count, 1, -EINVAL),
 	};
 	const struct bad bad_kill[] = {
 		BAD(dune_kill, abi, 9, -EPROTONOSUPPORT), BAD(dune_kill, flags, 1, -EINVAL),
@@ -122,7 +120,7 @@ static void test_attach(int device)
 	struct dune_attach attach = { .abi = DUNE_ABI_VERSION };
 	const struct bad bad[] = {
 		BAD(dune_attach, abi, 2, -EPROTONOSUPPORT), BAD(dune_attach, flags, 4, -EINVAL),
-		BAD(dune_attach, ret_id, 1, -EINVAL), BAD(dune_attach, reserved[1], 1, -EINVAL),
+		BAD(dune_attach, reserved[0], 1, -EINVAL), BAD(dune_attach, reserved[1], 1, -EINVAL),
 	};
 	int other = raw_create(device, 1000, "foreign"), mine = raw_create(device, 0, "mine");
 
