@@ -89,7 +89,7 @@ static int show(const struct dune_client_stats *stats, void *data)
 
 	if (output_as_json(&ctl->output, object))
 		return 0;
-	if (ctl->output.stream && ctl->output.colour)
+	if (ctl->output.stream && ctl->output.terminal)
 		printf("\033[H\033[J");
 	output_table(&ctl->output, columns, sizeof(columns) / sizeof(columns[0]), samples,
 		     "context");
@@ -98,7 +98,7 @@ static int show(const struct dune_client_stats *stats, void *data)
 		table_exits(&ctl->output, json_object_object_get(object, "exits"));
 	}
 	if (ctl->output.stream) {
-		if (!ctl->output.colour)
+		if (!ctl->output.terminal)
 			putchar('\n');
 		fflush(stdout);
 	}

@@ -158,10 +158,10 @@ static void check_firmware(const struct doctor *doctor, struct doctor_finding *f
 		return;
 	}
 	if (read_feature_control(doctor, &control)) {
-		if (control & FEATURE_LOCKED && !(control & FEATURE_VMX_OUTSIDE_SMX))
-			doctor_note(finding, DOCTOR_FAIL, "VT-x is locked out by the firmware");
-		else
+		if (control & FEATURE_LOCKED && control & FEATURE_VMX_OUTSIDE_SMX)
 			doctor_note(finding, DOCTOR_OK, "VT-x is not locked out");
+		else
+			doctor_note(finding, DOCTOR_FAIL, "VT-x is not enabled by the firmware");
 	} else if (!doctor->root[0] && log_has_disabled()) {
 		doctor_note(finding, DOCTOR_FAIL, "the kernel log says: disabled by the firmware");
 	} else {

@@ -72,6 +72,15 @@ static struct json_object *json_limits(const struct dune_client_limits *limits)
 	return object;
 }
 
+/* What one context uses; `contexts` speaks of its owner and is not counted there. */
+static struct json_object *json_usage(const struct dune_client_limits *usage)
+{
+	struct json_object *object = json_limits(usage);
+
+	json_object_object_del(object, "contexts");
+	return object;
+}
+
 struct json_object *json_context(const struct dune_client_context *context)
 {
 	struct json_object *object = json_new();
@@ -86,7 +95,7 @@ struct json_object *json_context(const struct dune_client_context *context)
 	json_put_text(object, "command", context->command);
 	json_put_number(object, "created_usec", context->created_usec);
 	json_put(object, "limits", json_limits(&context->limits));
-	json_put(object, "usage", json_limits(&context->usage));
+	json_put(object, "usage", json_usage(&context->usage));
 	return object;
 }
 

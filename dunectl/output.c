@@ -36,8 +36,8 @@ void output_init(struct output *output)
 	const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
 
 	*output = (struct output){ 0 };
-	output->colour = isatty(STDOUT_FILENO) && !(no_colour && no_colour[0]) && term &&
-			 strcmp(term, "dumb") != 0;
+	output->terminal = isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
+	output->colour = output->terminal && !(no_colour && no_colour[0]);
 }
 
 int output_finish(void)

@@ -18,6 +18,7 @@ struct output {
 	enum output_json json;
 	bool no_legend;
 	bool quiet;
+	bool terminal; /* stdout is one that understands escape sequences */
 	bool colour;
 	bool stream; /* one JSON object a line, whatever the mode */
 };

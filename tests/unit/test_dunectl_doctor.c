@@ -141,7 +141,7 @@ START_TEST(firmware_lock)
 	put_feature_control(5);
 	ck_assert_int_eq(check(doctor_cpu_checks, "firmware").state, DOCTOR_OK);
 	put_feature_control(0);
-	ck_assert_int_eq(check(doctor_cpu_checks, "firmware").state, DOCTOR_OK);
+	ck_assert_int_eq(check(doctor_cpu_checks, "firmware").state, DOCTOR_FAIL);
 }
 END_TEST
 

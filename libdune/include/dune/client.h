@@ -51,7 +51,7 @@ struct dune_client_context {
 	const char *command; /* NULL without a process */
 	uint64_t created_usec; /* CLOCK_MONOTONIC */
 	struct dune_client_limits limits;
-	struct dune_client_limits usage;
+	struct dune_client_limits usage; /* contexts: always 0 */
 };
 
 struct dune_client_counter {
