@@ -100,7 +100,8 @@ start_duned() {
 	(exec /usr/bin/setpriv --reuid=duned --regid=duned --clear-groups --inh-caps=-all \
 		/usr/bin/duned "$@" >>/tmp/duned.log 2>&1) &
 	duned_pid=$!
-	wait_for 5 "duned's socket ($(tail -n 1 /tmp/duned.log))" test -S /run/dune/io.dune.Manager
+	# A socket that a killed instance left behind is not an answer.
+	wait_for 5 "duned ($(tail -n 1 /tmp/duned.log))" dunectl info
 }
 
 # stop_duned [SIGNAL]

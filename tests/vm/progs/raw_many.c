@@ -39,7 +39,7 @@ int main(int argc, char **argv)
 			raw_die("context %d ended with %#x", i, status);
 	}
 	for (int i = 0; i < 3; i++)
-		fds[i] = raw_create(device, i, "never attached");
+		fds[i] = raw_create(device, i, "never-attached");
 	for (int i = 0; i < count; i++)
 		pids[i] = start(device, guest_wait, guest_wait_end);
 	do {
