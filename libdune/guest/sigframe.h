@@ -78,6 +78,12 @@ static inline int rip_allowed(__u64 rip, __u32 ring)
 	return (__s64)(rip << 16) >> 16 == (__s64)rip;
 }
 
+/* Linux refuses a code segment that IRET refuses; the compatibility mode's one isn't there. */
+static inline int cs_allowed(__u16 cs, __u32 ring)
+{
+	return ring == 0 || (cs | 3) == SEL_USER_CODE;
+}
+
 /* What the frame's RIP says about the system call of the trampoline. */
 enum frame_phase { PHASE_RESTART, PHASE_RESULT_RAX, PHASE_RESULT_RDX, PHASE_CHAINED, PHASE_OTHER };
 

@@ -216,7 +216,7 @@ void signal_sigreturn(struct dune_regs *regs)
 	regs_from_frame(regs, &old.regs);
 	if (host_state_restore(regs, &old))
 		goto bad;
-	if (!rip_allowed(regs->rip, cpu->ring)) {
+	if (!rip_allowed(regs->rip, cpu->ring) || !cs_allowed(old.regs.cs, cpu->ring)) {
 		regs->rip = 0;
 		goto bad;
 	}

@@ -407,8 +407,12 @@ static void forge_harmless(int signal, siginfo_t *info, void *context)
 	ucontext_t *uc = context;
 
 	count[signal]++;
-	REG(uc, CSGSFS) = 0x0010000000000008;
 	REG(uc, EFL) = (REG(uc, EFL) & ~0x200ll) | 0x3000 | 0x20000 | 0x100000;
+}
+
+static void forge_cs(int signal, siginfo_t *info, void *context)
+{
+	REG((ucontext_t *)context, CSGSFS) = 0x0010000000000008;
 }
 
 static void forge_rip(int signal, siginfo_t *info, void *context)
@@ -448,6 +452,12 @@ static void test_forged(void)
 		check(0);
 	}
 	check(count[SIGSEGV] == 2);
+	set(SIGUSR1, forge_cs, 0);
+	if (!sigsetjmp(out, 1)) {
+		raise(SIGUSR1);
+		check(0);
+	}
+	check(count[SIGSEGV] == 3);
 }
 
 int main(void)
