@@ -47,7 +47,7 @@ TRAILER = _member(Entry("TRAILER!!!", 0, 0), 0, b"")
 class Image:
     """Everything that can be in the machine."""
     members: bytes
-    index: list         # of (path, word, offset, bytes)
+    index: list         # of (path, words, offset, bytes)
     missing: list       # manifest sources that do not exist
 
     def paths(self):
@@ -55,8 +55,8 @@ class Image:
 
     def archive(self, text=None):
         """An initramfs for a case that mentions `text`; without it, of everything."""
-        parts = [self.members[at:at + size] for _, word, at, size in self.index
-                 if text is None or word in text]
+        parts = [self.members[at:at + size] for _, words, at, size in self.index
+                 if text is None or not words or any(word in text for word in words)]
         return b"".join(parts) + TRAILER
 
 
@@ -82,7 +82,7 @@ def _pack(entries):
     with open(part, "wb") as out:
         for inode, entry in enumerate(entries, 1):
             data = _member(entry, inode, _content(entry))
-            index.append((entry.dest, entry.word, offset, len(data)))
+            index.append((entry.dest, entry.words, offset, len(data)))
             offset += len(data)
             out.write(data)
     part.rename(MEMBERS)

@@ -24,7 +24,7 @@ class Entry:
     source: str = ""        # host path of a file, or a link's target
     device: tuple = (0, 0)
     strip: tuple = ()       # arguments of strip that make it smaller: every byte costs at boot
-    word: str = ""          # only for the cases that mention this
+    words: tuple = ()       # only for cases that mention one of these; none: for all
 
 
 def _host_pattern(source, kernel_modules):
@@ -45,7 +45,7 @@ def _strip(kind, source):
     return ("--strip-all",) if kind == "prog" and source.startswith("build:") else ()
 
 
-def _files(words, options, pattern):
+def _files(words, wanted_for, pattern):
     """Entries of a row that takes files from the host."""
     kind, dest, source = words[:3]
     mode = int(words[3], 8) if len(words) > 3 else (0o755 if kind == "prog" else 0o644)
@@ -53,9 +53,9 @@ def _files(words, options, pattern):
         if not os.path.isfile(path) or (kind == "prog" and not os.access(path, os.X_OK)):
             continue
         name = os.path.basename(path)
-        word = options.get("for", "")
         yield Entry(dest + name if dest.endswith("/") else dest, stat.S_IFREG, mode, source=path,
-                    strip=_strip(kind, source), word=f"/{name}" if word == "NAME" else word)
+                    strip=_strip(kind, source),
+                    words=tuple(f"/{name}" if word == "NAME" else word for word in wanted_for))
 
 
 def _applets(folder, busybox):
@@ -65,7 +65,7 @@ def _applets(folder, busybox):
             for name in names.split() if name != "busybox"]
 
 
-def _row(words, options, kernel_modules):
+def _row(words, wanted_for, kernel_modules):
     """(entries, missing sources) of one row."""
     kind, dest = words[:2]
     if kind == "dir":
@@ -77,7 +77,7 @@ def _row(words, options, kernel_modules):
     if kind == "applets":
         return _applets(dest, _host_pattern(words[2], kernel_modules)), []
     if kind in ("file", "prog", "kmod"):
-        entries = list(_files(words, options, _host_pattern(words[2], kernel_modules)))
+        entries = list(_files(words, wanted_for, _host_pattern(words[2], kernel_modules)))
         return entries, [] if entries else [words[2]]
     raise ValueError(f"unknown kind {kind}")
 
@@ -95,17 +95,27 @@ def expand(kernel_modules):
     entries, missing = [], []
     for number, line in enumerate(MANIFEST.read_text().splitlines(), 1):
         words = line.split("#")[0].split()
-        options = dict(word.split("=", 1) for word in words if word.startswith("for="))
+        wanted_for = [word[4:] for word in words if word.startswith("for=")]
         words = [word for word in words if not word.startswith("for=")]
         if not words:
             continue
         try:
-            new, absent = _row(words, options, kernel_modules)
+            new, absent = _row(words, wanted_for, kernel_modules)
         except (IndexError, ValueError) as error:
             raise HarnessError(f"{MANIFEST}:{number}: {error}") from error
         entries += new
         missing += absent
     return entries, missing
+
+
+def _add_library(result, path, words):
+    """A library goes wherever one of its programs goes."""
+    have = result.get(path)
+    if have and have.words and words:
+        words = tuple(sorted(set(have.words + words)))
+    elif have:
+        words = ()
+    result[path] = Entry(path, stat.S_IFREG, 0o755, source=path, words=words)
 
 
 def complete(entries):
@@ -114,7 +124,7 @@ def complete(entries):
     for entry in entries:
         if entry.kind == stat.S_IFREG and entry.mode & 0o111:
             for library in _libraries(entry.source):
-                result.setdefault(library, Entry(library, stat.S_IFREG, 0o755, source=library))
+                _add_library(result, library, entry.words)
     for dest in list(result):
         for parent in Path(dest).parents:
             if str(parent) != "/":
