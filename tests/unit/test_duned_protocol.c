@@ -334,7 +334,7 @@ END_TEST
 
 START_TEST(oneway_gets_no_reply)
 {
-	int fd = client_new(&service);
+	int idle = idle_fds(), fd = client_new(&service);
 
 	client_send_call(fd, "org.varlink.service.GetInfo", NULL, VARLINK_ONEWAY);
 	client_send_call(fd, "io.dune.Manager.Nonsense", NULL, VARLINK_ONEWAY);
@@ -348,7 +348,7 @@ START_TEST(oneway_gets_no_reply)
 		client_send_call(fd, "org.varlink.service.GetInfo", NULL, i % 2 ? VARLINK_ONEWAY : 0);
 		close(fd);
 	}
-	expect_healthy(idle_fds());
+	expect_healthy(idle);
 }
 END_TEST
 

@@ -121,6 +121,7 @@ static inline void service_spawn(struct service *service, const char *name, ...)
 	while ((arguments[count] = va_arg(list, char *)))
 		ck_assert_int_lt(++count, SERVICE_ARGUMENTS);
 	va_end(list);
+	close(open(service->log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	service->pid = fork();
 	ck_assert_int_ge(service->pid, 0);
 	if (!service->pid)
