@@ -279,6 +279,11 @@ START_TEST(stats_watched)
 	run_dunectl(&run, "stats", "-w0.2", "7");
 	ck_assert_int_eq(count_lines(run.out, "ID"), 2);
 	ck_assert_ptr_null(strchr(run.out, '\033'));
+	/* The short option's value is part of its word: what follows is the context. */
+	run_dunectl(&run, "stats", "-w", "7");
+	ck_assert_int_eq(run.status, 0);
+	ck_assert_ptr_nonnull(strstr(run.out, "seven"));
+	ck_assert_ptr_null(strstr(run.out, "eight"));
 }
 END_TEST
 
