@@ -191,7 +191,16 @@ $(B)/tests/vm/%: tests/vm/progs/%.c
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 -O2 -g $(WARN) $(WERROR) -static -pthread -MMD -MP -MF $@.d \
 		-o $@ $<
 
-vm-progs: $(VM_PROGS)
+# Benchmarks run there too: one file each, libdune for those that enter Dune mode themselves.
+BENCH_PROGS := $(patsubst tests/bench/%.c,$(B)/tests/vm/%,$(wildcard tests/bench/*.c))
+
+$(B)/tests/vm/bench_%: tests/bench/bench_%.c $(B)/libdune.a
+	$(call say,VMPROG,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 -O2 -g $(WARN) $(WERROR) -static -MMD -MP -MF $@.d \
+		-o $@ $< $(B)/libdune.a $(LIBDUNE_LIBS)
+
+vm-progs: $(VM_PROGS) $(BENCH_PROGS)
 
 ## check-vm	every case of tests/vm/cases.cfg in the emulated machine
 check-vm: all
@@ -200,6 +209,10 @@ check-vm: all
 ## vm-shell	an interactive shell in the emulated machine, with everything in it
 vm-shell: all
 	@B=$(B) tests/vm/shell
+
+## bench		what operations cost, in emulated instructions, next to Linux and KVM
+bench: all
+	@B=$(B) tests/bench/run
 
 ## demo		real programs in Dune contexts, in the emulated machine
 demo: deps

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What any Linux program does. Knows Dune only by what it counts: the same operations natively
+ * (`bench_linux`, as root) and as an unmodified program in a context (`bench_linux guest`).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include "tests/bench/bench.h"
+
+/* A number that no kernel knows. */
+#define NO_SYSCALL 0x1000
+/* A request that neither the kernel nor the module knows. */
+#define NO_IOCTL   _IO('D', 0xff)
+
+static int context_fd;
+static char *no_access, *pages;
+static long pid;
+static volatile unsigned int handled;
+
+static void fail(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void run_getpid(void)
+{
+	long result;
+
+	__asm__ volatile(BENCH_REPT "mov %1, %%eax\n\tsyscall" BENCH_ENDR
+			 : "=a"(result)
+			 : "i"(SYS_getpid)
+			 : "rcx", "r11", "memory");
+	bench_expect(result, pid);
+}
+
+static void run_unknown(void)
+{
+	long result;
+
+	__asm__ volatile(BENCH_REPT "mov %1, %%eax\n\tsyscall" BENCH_ENDR
+			 : "=a"(result)
+			 : "i"(NO_SYSCALL)
+			 : "rcx", "r11", "memory");
+	bench_expect(result, -ENOSYS);
+}
+
+static void run_ioctl(void)
+{
+	long result;
+
+	__asm__ volatile(BENCH_REPT "mov %1, %%eax\n\tsyscall" BENCH_ENDR
+			 : "=&a"(result)
+			 : "i"(SYS_ioctl), "D"((long)context_fd), "S"((long)NO_IOCTL), "d"(0l)
+			 : "rcx", "r11", "memory");
+	bench_expect(result, -ENOTTY);
+}
+
+/* Two bytes long: on_segv steps over it. */
+static void run_segv(void)
+{
+	handled = 0;
+	__asm__ volatile(BENCH_REPT "mov (%0), %%dl" BENCH_ENDR
+			 :
+			 : "a"(no_access)
+			 : "rdx", "memory");
+	bench_expect(handled, BENCH_OPS);
+}
+
+/* The next BENCH_OPS pages. */
+static void run_touch(void)
+{
+	__asm__ volatile(BENCH_REPT "movb $1, (%0)\n\tadd %1, %0" BENCH_ENDR
+			 : "+r"(pages)
+			 : "i"(BENCH_PAGE)
+			 : "memory", "cc");
+}
+
+static void on_segv(int signal, siginfo_t *info, void *context)
+{
+	handled++;
+	((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 2;
+}
+
+static char *map(size_t bytes, int prot)
+{
+	char *at = mmap(NULL, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		fail("mmap");
+	return at;
+}
+
+static void prepare(void)
+{
+	struct sigaction action = { .sa_sigaction = on_segv, .sa_flags = SA_SIGINFO };
+
+	pid = getpid();
+	no_access = map(BENCH_PAGE, PROT_NONE);
+	pages = map(BENCH_PAGES * BENCH_PAGE, PROT_READ | PROT_WRITE);
+	if (sigaction(SIGSEGV, &action, NULL))
+		fail("sigaction");
+}
+
+/* An unattached context's fd, from the device itself. */
+static int context_new(void)
+{
+	struct dune_create create = { .abi = DUNE_ABI_VERSION, .owner = getuid(), .name = "bench" };
+	int device = open("/dev/dune", O_RDWR | O_CLOEXEC);
+
+	if (device < 0 || ioctl(device, DUNE_CREATE, &create))
+		fail("/dev/dune");
+	return create.ret_fd;
+}
+
+static const struct bench_row native[] = {
+	{ "native_getpid", "Linux: getpid", run_getpid },
+	{ "native_unknown", "Linux: unknown system call", run_unknown },
+	{ "native_ioctl", "Linux: ioctl on a context fd that is refused", run_ioctl },
+	{ "native_segv", "Linux: SIGSEGV, handler, back", run_segv },
+	{ "native_touch", "Linux: first write to an anonymous page", run_touch },
+};
+
+static const struct bench_row guest[] = {
+	{ "ring3_getpid", "launched program: getpid", run_getpid },
+	{ "ring3_unknown", "launched program: unknown system call", run_unknown },
+	{ "ring3_segv", "launched program: SIGSEGV, handler, back", run_segv },
+	{ "ring3_touch", "launched program: first write to an anonymous page", run_touch },
+};
+
+int main(int argc, char **argv)
+{
+	int in_guest = argc == 2 && !strcmp(argv[1], "guest");
+	const struct bench_row *rows = in_guest ? guest : native;
+	size_t count = in_guest ? sizeof(guest) / sizeof(*guest) : sizeof(native) / sizeof(*native);
+
+	if (argc > 1 && !in_guest) {
+		fprintf(stderr, "usage: bench_linux [guest]\n");
+		return 2;
+	}
+	prepare();
+	if (!in_guest)
+		context_fd = context_new();
+	for (size_t i = 0; i < count; i++)
+		bench_row(&rows[i],
+			  in_guest ? (const volatile struct dune_run *)DUNE_RUN_ADDR : NULL);
+	return 0;
+}
