@@ -180,8 +180,31 @@ check-unit: unit-programs
 	@B=$(B) tests/unit/run $(UNIT_TESTS)
 
 
+.PHONY: fuzz
+FUZZ_SECONDS ?= 20
+CLANG ?= clang
+FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SOURCES := $(wildcard proto/*.c) $(filter-out duned/main.c duned/device.c,$(wildcard duned/*.c)) \
+	tests/unit/fake_device.c
+FUZZ_RUNTIME = $(wildcard $(shell $(CLANG) -print-resource-dir 2>/dev/null)/lib/linux/libclang_rt.fuzzer-*.a)
+
+$(B)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES) $(wildcard proto/*.h duned/*.h)
+	$(call say,FUZZER,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined -o $@ $< $(FUZZ_SOURCES) $(DUNED_LIBS)
+
+## fuzz		libFuzzer on the parsers and methods, FUZZ_SECONDS each (20); needs clang
+fuzz:
+ifeq ($(FUZZ_RUNTIME),)
+	@echo "fuzz: SKIP: clang's libFuzzer runtime is not installed (apt-get install clang)"
+else
+	@$(MAKE) --no-print-directory $(FUZZERS)
+	@B=$(B) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZERS)
+endif
+
 # ---- tests: vm, demo, vm-shell, bench ----
-.PHONY: vm-progs check-vm vm-shell demo
+.PHONY: vm-progs check-vm vm-shell bench demo
 VM_PROGS := $(patsubst tests/vm/progs/%.c,$(B)/tests/vm/%,$(wildcard tests/vm/progs/*.c))
 
 # Programs that run inside the machine, not on this host: static, one file each.

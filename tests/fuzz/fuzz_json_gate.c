@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The JSON gate on any bytes. What passes must also be JSON for json-c, must be one value there, and must
+ * still pass after json-c wrote it out again; and cutting its last byte off or adding one must be seen.
+ */
+#include <json-c/json.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/json_gate.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(int condition)
+{
+	if (!condition)
+		abort();
+}
+
+/* Is there a string or container, so that the text has a definite end? */
+static int has_end(const uint8_t *data, size_t size)
+{
+	while (size && strchr(" \t\r\n", data[size - 1]))
+		size--;
+	return size && strchr("\"]}", data[size - 1]) != NULL;
+}
+
+static void check_accepted(const uint8_t *data, size_t size)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(JSON_GATE_MAX_DEPTH + 2);
+	char *text = malloc(size + 2);
+	struct json_object *object;
+	const char *again;
+
+	memcpy(text, data, size);
+	memcpy(text + size, "]", 2);
+	require(json_gate(text, size + 1, NULL) < 0);
+	text[size] = '\0';
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	object = json_tokener_parse_ex(tokener, text, (int)size + 1);
+	require(json_tokener_get_error(tokener) == json_tokener_success);
+	again = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
+	require(json_gate(again, strlen(again), NULL) == 0);
+	json_object_put(object);
+	json_tokener_free(tokener);
+	free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct json_gate_error error = { .offset = SIZE_MAX };
+
+	if (json_gate((const char *)data, size, &error) == 0) {
+		require(error.offset == SIZE_MAX);
+		check_accepted(data, size);
+		if (size && has_end(data, size) && strchr("\"]}", data[size - 1]))
+			require(json_gate((const char *)data, size - 1, NULL) < 0);
+	} else {
+		require(error.offset <= size && error.reason);
+	}
+	return 0;
+}
