@@ -6,9 +6,9 @@
 ; Bochs 2.7 gives the machine's memory out in blocks of 128 KB, in the order in which they are first
 ; touched, from one linear buffer; its optramimage option copies the whole file into that buffer
 ; behind block 0 of the image. So the file is where it belongs only if the next blocks that anybody
-; touches are the image's, in order. The BIOS has touched a few blocks by now, which took the place of
-; the first padding blocks: so touch on until the last padding block turns up, then the kernel's and
-; the initramfs's in order.
+; touches are the image's, in order. The BIOS has touched a few blocks by now, which took the place
+; of the first padding blocks: so touch on until the last padding block turns up, then the kernel's,
+; then the initramfs's, in order.
 
 IMAGE		equ 0x200000		; IMAGE_ADDR of ram.py, and its offsets:
 PAGE_TABLES	equ 0x2000

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=dash
 # For the case scripts, which start with `. /lib/guest-lib.sh`. A case has passed when it called
-# `pass` and nothing called `fail` before or after; every helper that checks something fails the case
-# by name and ends it. Sleeping costs nothing: virtual time races when the machine is idle.
+# `pass` and nothing called `fail` before or after; every helper that checks something fails the
+# case by name and ends it. Sleeping costs nothing: virtual time races when the machine is idle.
 
 result=/dev/ttyS1
 

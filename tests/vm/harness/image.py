@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The initramfs: packs what the manifest names into uncompressed cpio members, again only when something
-changed, and puts an archive together for each boot. What is not built yet is left out and reported."""
+"""The initramfs: packs what the manifest names into uncompressed cpio members, again only when
+something changed, and puts an archive together for each boot. What is not built yet is left out and
+reported."""
 import fcntl
 import json
 import os

@@ -26,7 +26,7 @@ FILTERS = (
 
 
 def release():
-    """The kernel release whose headers build the module, and the package version of these headers."""
+    """The kernel release whose headers build the module, and the version of their package."""
     query = subprocess.run(["dpkg-query", "-W", "-f=${Depends}", HEADERS_META],
                            capture_output=True, text=True)
     match = re.search(r"linux-headers-(\S+) \(= ([^)]+)\)", query.stdout)

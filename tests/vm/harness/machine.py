@@ -18,8 +18,8 @@ from .paths import OUT
 # lower ones let the kernel's own time-outs fire.
 IPS = 20_000_000
 
-# What only costs time in a machine that lives for seconds: self-tests, BPF tables, certificates, files
-# about slabs, and the files of the tracer but for the cases that read them.
+# What only costs time in a machine that lives for seconds: self-tests, BPF tables, certificates,
+# files about slabs, and the files of the tracer but for the cases that read them.
 TRACEFS_INITCALL = "tracer_init_tracefs"
 INITCALL_BLACKLIST = (
     "ftrace_check_for_weak_functions", "trace_eval_init", "btf_vmlinux_init", "btf_module_init",
@@ -55,10 +55,10 @@ debug: action=ignore
 speaker: enabled=0
 """
 
-# Name in the table -> (Bochs's name, CPU features that Linux must not see). rdrand and rdseed: nothing
-# else is left that makes two boots differ. erms: without it Linux copies words and not bytes, which Bochs
-# emulates one by one. aperfmperf: MSRs that Bochs has not. xsaves, xsavec: skylake_x misreports the size
-# of a compacted XSAVE area, over which Linux warns and gives up AVX.
+# Name in the table -> (Bochs's name, CPU features that Linux must not see). rdrand and rdseed:
+# nothing else is left that makes two boots differ. erms: without it Linux copies words and not
+# bytes, which Bochs emulates one by one. aperfmperf: MSRs that Bochs has not. xsaves, xsavec:
+# skylake_x misreports the size of a compacted XSAVE area, over which Linux warns and gives up AVX.
 MODELS = {
     "haswell_4770": ("corei7_haswell_4770", "rdrand,rdseed,erms,aperfmperf"),
     "broadwell_ult": ("broadwell_ult", "rdrand,rdseed,erms,aperfmperf"),
@@ -86,14 +86,15 @@ class Machine:
         config = CONFIG.format(folder=self.folder, rom=ram.rom(), image_addr=ram.IMAGE_ADDR,
                                memory=memory, model=model, smp=smp, ips=IPS, com1=com1)
         (self.folder / "bochsrc").write_text(config)
-        # Debian's Bochs has its debugger built in: tell it to continue, and to quit when it is back.
+        # Debian's Bochs has its debugger built in: tell it to continue, and to quit afterwards.
         (self.folder / "debugger").write_text("c\nq\n")
 
     def __enter__(self):
         # The "term" display wants a terminal of its own; what it draws is thrown away.
         self._master, slave = pty.openpty()
         self.process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "bochs-bin", "-q", "-f", self.folder / "bochsrc", "-rc", self.folder / "debugger"],
+            ["setpriv", "--pdeathsig", "KILL",      # whatever happens to us
+             "bochs-bin", "-q", "-f", self.folder / "bochsrc", "-rc", self.folder / "debugger"],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True, cwd=self.folder,
             env={**os.environ, "TERM": "vt100"})
         os.close(slave)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Reads the manifest and expands it into what the machine's root file system consists of. Only looks
-at the host's files, writes nothing."""
+"""Reads the manifest and expands it into what the machine's root file system consists of. Only
+looks at the host's files, writes nothing."""
 import glob
 import os
 import re
@@ -37,7 +37,7 @@ def _host_pattern(source, kernel_modules):
 
 
 def _strip(kind, source):
-    """Nothing for data and Debian's programs. Without its BTF and signature a module loads with half a
+    """Nothing for data and Debian's programs. Without BTF and signature a module loads with half a
     thousand million instructions less; ours keeps its symbols, for the names in backtraces."""
     if kind == "kmod":
         return ("-R", ".BTF", "-R", ".BTF_ids",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The boot image: a file that Bochs copies into the machine's memory, and the option ROM that starts
-what is in it. Replaces boot loader, decompressor and disk: this is what makes a boot take seconds.
+"""The boot image: a file that Bochs copies into the machine's memory, and the option ROM that
+starts what is in it. Replaces boot loader, decompressor and disk: so a boot takes seconds.
 
 Layout, in blocks of 128 KB (see boot.asm for why blocks matter):
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What every front end does first: kernel and initramfs brought up to date, a machine made of them."""
+"""What every front end does first: brings kernel and initramfs up to date. Then it makes machines
+of them."""
 import subprocess
 import sys
 
