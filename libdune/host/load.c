@@ -207,12 +207,18 @@ static void build_percpu(struct builder *b, struct runtime_boot *boot)
 	map_cpu(b, PERCPU_ARGS, DUNE_GPA_ARGS, 1, WRITE);
 }
 
+/* Also mapped: pages that DUNE_HC_PRIVATE_ALLOC may give out later among the first 2 MB. */
 static void build_pool(struct builder *b, struct runtime_boot *boot)
 {
+	uint64_t end;
+
 	boot->pml4_gpa = b->pml4_gpa;
 	boot->pool_gpa = gpa_of(b, take(b, POOL_PAGES));
 	boot->pool_pages = POOL_PAGES;
+	end = RUNTIME_IMAGE_GPA + b->used * PAGE;
+	map_small(b, 0, RUNTIME_IMAGE_GPA / PAGE, WRITE);
 	map_small(b, boot->pool_gpa, POOL_PAGES, WRITE);
+	map_small(b, end, (RUNTIME_SMALL_END - end) / PAGE, WRITE);
 }
 
 /* What of the processor the runtime must know and can't ask without an exit. */

@@ -2,7 +2,8 @@
 /*
  * A context without the service: mkctx UID PROGRAM ARGUMENT... creates one for UID (as root, from
  * /dev/dune itself) and runs the program as that user; FD as an argument becomes the context's fd.
- * `mkctx UID run PATH ARGUMENT...` runs PATH by dune-exec.
+ * `mkctx UID run PATH ARGUMENT...` runs PATH by dune-exec. Exit status: the program's, 128 + n for a
+ * signal; when the module ended the context, its report goes to standard error.
  */
 #include <fcntl.h>
 #include <grp.h>
@@ -10,17 +11,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "proto/dune_abi.h"
 
 #define DUNE_EXEC "/usr/lib/dune/dune-exec"
 #define MAX_ARGUMENTS 64
 
+static int device;
+static unsigned long long id;
+
 static int create(unsigned int owner)
 {
 	struct dune_create create = { .abi = DUNE_ABI_VERSION, .owner = owner, .name = "mkctx" };
-	int device = open("/dev/dune", O_RDWR | O_CLOEXEC);
 
+	device = open("/dev/dune", O_RDWR | O_CLOEXEC);
 	if (device < 0 || ioctl(device, DUNE_CREATE, &create)) {
 		perror("mkctx: /dev/dune");
 		exit(1);
@@ -29,7 +34,34 @@ static int create(unsigned int owner)
 		perror("mkctx: context fd");
 		exit(1);
 	}
+	id = create.ret_id;
 	return create.ret_fd;
+}
+
+static void report(void)
+{
+	struct dune_report r = { .abi = DUNE_ABI_VERSION, .id = id };
+
+	if (ioctl(device, DUNE_REPORT, &r) || r.cause <= DUNE_END_KILL)
+		return;
+	fprintf(stderr, "mkctx: ended: cause %u exit %u cpl %u vector %u error %#llx qualification %#llx\n",
+		r.cause, r.exit_reason, r.cpl, r.vector, r.error_code, r.exit_qualification);
+	fprintf(stderr, "mkctx: rip %#llx rsp %#llx rflags %#llx cr2 %#llx cr3 %#llx physical %#llx\n",
+		r.regs.rip, r.regs.rsp, r.regs.rflags, r.cr2, r.cr3, r.guest_physical);
+	fprintf(stderr, "mkctx: rax %#llx rbx %#llx rcx %#llx rdx %#llx rsi %#llx rdi %#llx\n", r.regs.rax,
+		r.regs.rbx, r.regs.rcx, r.regs.rdx, r.regs.rsi, r.regs.rdi);
+}
+
+/* Waits for the program; its status as a shell would give it. */
+static int wait_for(pid_t pid, int fd)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		;
+	report();
+	close(fd);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 int main(int argc, char **argv)
@@ -37,14 +69,16 @@ int main(int argc, char **argv)
 	char *out[MAX_ARGUMENTS + 4];
 	static char fd[12];
 	unsigned int owner;
-	int n = 0;
+	int n = 0, context;
+	pid_t pid;
 
 	if (argc < 3 || argc > MAX_ARGUMENTS || (!strcmp(argv[2], "run") && argc < 4)) {
 		fprintf(stderr, "usage: mkctx UID [run] PROGRAM ARGUMENT...\n");
 		return 2;
 	}
 	owner = (unsigned int)strtoul(argv[1], NULL, 10);
-	snprintf(fd, sizeof(fd), "%d", create(owner));
+	context = create(owner);
+	snprintf(fd, sizeof(fd), "%d", context);
 	if (!strcmp(argv[2], "run")) {
 		out[n++] = (char *)DUNE_EXEC;
 		out[n++] = fd;
@@ -53,6 +87,9 @@ int main(int argc, char **argv)
 	for (int i = n ? 3 : 2; i < argc; i++)
 		out[n++] = strcmp(argv[i], "FD") ? argv[i] : fd;
 	out[n] = NULL;
+	pid = fork();
+	if (pid > 0)
+		return wait_for(pid, context);
 	if (owner && (setgroups(0, NULL) || setresgid(owner, owner, owner) ||
 		      setresuid(owner, owner, owner))) {
 		perror("mkctx: uid");

@@ -138,13 +138,14 @@ static void test_float(void)
 {
 	uint32_t mxcsr = 0x1f80 & ~0x200, normal = 0x1f80;
 	uint16_t control = 0x37f & ~4, initial = 0x37f;
+	static const float zero;
 
 	__asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
-	FAULT("divss %%xmm1, %%xmm0", "d"(0));
+	FAULT("mov $1, %%ecx\n\tcvtsi2ss %%ecx, %%xmm0\n\tdivss (%%rdx), %%xmm0", "d"(&zero));
 	__asm__ volatile("ldmxcsr %0" : : "m"(normal));
 	fault(SIGFPE, FPE_FLTDIV, 0, 0, __LINE__);
 	__asm__ volatile("fldcw %0" : : "m"(control));
-	FAULT("fld1\n\tfldz\n\tfdivrp\n\tfwait", "d"(0));
+	FAULT("fld1\n\tfdivs (%%rdx)\n\tfwait", "d"(&zero));
 	__asm__ volatile("fnclex\n\tfninit\n\tfldcw %0" : : "m"(initial));
 	fault(SIGFPE, FPE_FLTDIV, 0, 0, __LINE__);
 }

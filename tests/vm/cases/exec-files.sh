@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=dash source=../guest/guest-lib.sh
+# dune-exec does with files what execve does: scripts, names, arguments; and says why when it can't.
+. /lib/guest-lib.sh
+
+load_dune
+run="/progs/mkctx 1000 run"
+
+# refused STATUS TEXT FILE: the status, and one line that holds the text.
+refused() {
+	out=$($run "$3" 2>&1)
+	got=$?
+	[ $got -eq "$1" ] || fail "$3 ended with status $got, not $1: $out"
+	expect_match "$3's message" "$out" "^dune-exec: .*$2"
+	expect_equal "$3's number of lines" "$(echo "$out" | wc -l)" 1
+}
+
+mkdir /tmp/f
+cd /tmp/f || fail "cd"
+printf '#!/bin/busybox cat\nself\n' >script
+printf '#! /bin/busybox\n' >bare
+printf '#!/tmp/f/script\n' >nested
+printf '#!/nonexistent\n' >lost
+printf '#!\n' >empty-line
+: >empty
+echo text >text
+head -c 100 /bin/busybox >short
+cp /bin/busybox closed
+cp /bin/busybox other
+chmod 755 script bare nested lost empty-line empty text short other
+chmod 600 closed
+printf '\003' | dd of=other bs=1 seek=18 conv=notrunc 2>/dev/null
+
+expect_equal "script" "$($run /tmp/f/script /tmp/f/text)" "$(cat script text)"
+expect_match "cmdline" "$($run /bin/busybox cat /proc/self/cmdline | tr '\0' ' ')" \
+	'^/bin/busybox cat /proc/self/cmdline $'
+expect_equal "comm" "$($run /bin/busybox cat /proc/self/comm)" busybox
+expect_match "stat" "$($run /bin/busybox grep -c heap /proc/self/maps)" '^[01]$'
+expect_equal "own image" "$($run /bin/busybox grep -c dune-exec /proc/self/maps)" 0
+# The trampoline and its two pages are all that a program finds besides its own.
+expect_equal "area" "$($run /bin/busybox grep -c 'anon_inode:\[dune' /proc/self/maps)" 3
+expect_equal "ignored signal" "$(trap '' USR1; $run /bin/busybox sh -c 'kill -USR1 $$; echo on')" on
+expect_status 143 $run /bin/busybox sh -c 'kill $$'
+
+refused 127 "No such file" /tmp/f/absent
+refused 127 "No such file" /tmp/f/lost
+refused 126 "Permission denied" /tmp/f/closed
+refused 126 "Permission denied" /tmp/f
+refused 126 "not an ELF file" /tmp/f/empty
+refused 126 "not an ELF file" /tmp/f/text
+refused 126 "another machine" /tmp/f/other
+refused 126 "outside of the file" /tmp/f/short
+refused 126 "interpreter" /tmp/f/empty-line
+refused 126 "script" /tmp/f/nested
+cd /
+expect rmmod dune
+pass
