@@ -85,6 +85,9 @@ $(B)/dunectl/dunectl: $(call objs,dunectl) $(B)/libdune.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBDUNE_LIBS) -lm
 
+# The client's fuzzer has sources of its own.
+$(B)/tests/fuzz/fuzz_client_reply: FUZZ_SOURCES := $(wildcard proto/*.c libdune/client/*.c)
+
 
 # The guest runtime: ring-0 code in private memory, linked at a fixed address; its image becomes a part
 # of libdune/host (image.S). Never built with sanitizers: it has no libc.
