@@ -183,6 +183,11 @@ check-unit: unit-programs
 	@B=$(B) tests/unit/run $(UNIT_TESTS)
 
 
+.PHONY: check-abi
+## check-abi	headers, includes, exported symbols, interface definitions: what the parts promise
+check-abi: libdune
+	@tests/abi/run $(B)
+
 .PHONY: fuzz
 FUZZ_SECONDS ?= 20
 CLANG ?= clang
