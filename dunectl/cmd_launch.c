@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +165,19 @@ static void report_fault(struct dunectl *ctl, uint64_t id)
 	dune_client_inspection_free(inspection);
 }
 
+/*
+ * The exit status for a program that a signal ended. SIGINT ends this process likewise, which a shell
+ * shows as the same 130, and which tells it to end a script or loop around it as well.
+ */
+static int signal_status(int signal_number)
+{
+	if (signal_number == SIGINT) {
+		signal(SIGINT, SIG_DFL);
+		raise(SIGINT);
+	}
+	return STATUS_SIGNAL + signal_number;
+}
+
 static int launch_run(struct dunectl *ctl, int argc, char **argv)
 {
 	STRING_CLEANUP char *path = NULL, *loader = NULL;
@@ -196,7 +210,7 @@ static int launch_run(struct dunectl *ctl, int argc, char **argv)
 	if (WIFSIGNALED(status))
 		report_fault(ctl, id);
 	close(context_fd);
-	return WIFSIGNALED(status) ? STATUS_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+	return WIFSIGNALED(status) ? signal_status(WTERMSIG(status)) : WEXITSTATUS(status);
 }
 
 const struct dunectl_command command_launch = {

@@ -123,6 +123,11 @@ START_TEST(status_of_the_program)
 	ck_assert_int_eq(run.status, 128 + SIGTERM);
 	run_dunectl(&run, "launch", "true", "KILL");
 	ck_assert_int_eq(run.status, 128 + SIGKILL);
+	ck_assert(!run.signaled);
+	/* So that a shell ends the loop around it. */
+	run_dunectl(&run, "launch", "true", "INT");
+	ck_assert_int_eq(run.status, 128 + SIGINT);
+	ck_assert(run.signaled);
 	ck_assert_str_eq(run.err, "");
 }
 END_TEST

@@ -34,6 +34,7 @@ struct run {
 	char program[4096];
 	pid_t service;
 	int status; /* exit status of the last run, 128+n on a signal */
+	bool signaled; /* it was a signal that ended it */
 	char out[RUN_MAX_OUTPUT];
 	char err[RUN_MAX_OUTPUT];
 };
@@ -221,6 +222,7 @@ static inline void run_finish(struct run *run, pid_t child)
 	int status;
 
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	run->signaled = WIFSIGNALED(status);
 	run->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 	read_output(run, "out", run->out);
 	read_output(run, "err", run->err);
