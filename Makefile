@@ -128,6 +128,10 @@ $(B)/dune-exec: $(EXEC_OBJS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static-pie -Wl,-z,noexecstack -o $@ $^
 
+# What their unit tests need of dune-exec
+$(B)/tests/unit/test_elf: $(B)/libdune/exec/elf.o
+$(B)/tests/unit/test_exec_stack: $(B)/libdune/exec/stack.o
+
 $(B)/examples/%: $(B)/libdune/examples/%.o $(B)/libdune.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
