@@ -143,19 +143,24 @@ static void print_fault(const struct dune_client_context *context,
 		      report->guest_physical);
 }
 
-/* A program that a signal ended: was it the module, because of the guest? Silent when it was not. */
-static void report_fault(struct dunectl *ctl, uint64_t id)
+/*
+ * A program that a signal ended: was it the module, because of the guest? Silent when it was not, and
+ * when that can't be asked, unless the signal is the one that the module sends.
+ */
+static void report_fault(struct dunectl *ctl, uint64_t id, int signal_number)
 {
 	CLIENT_CLEANUP struct dune_client *client = NULL;
 	struct dune_client_inspection *inspection;
 	int r;
 
-	r = dunectl_connect(ctl, &client);
-	if (r)
-		return;
-	r = dune_client_inspect(client, id, NULL, &inspection);
+	r = dune_client_new(ctl->socket, &client);
+	if (r == 0) {
+		dune_client_set_timeout(client, ctl->timeout_ms);
+		r = dune_client_inspect(client, id, NULL, &inspection);
+	}
 	if (r < 0) {
-		dunectl_fail(ctl, client, r, "ask how the context ended");
+		if (signal_number == SIGKILL)
+			dunectl_fail(ctl, client, r, "ask how the context ended");
 		return;
 	}
 	if (inspection->report) {
@@ -208,7 +213,7 @@ static int launch_run(struct dunectl *ctl, int argc, char **argv)
 		return STATUS_LAUNCH;
 	}
 	if (WIFSIGNALED(status))
-		report_fault(ctl, id);
+		report_fault(ctl, id, WTERMSIG(status));
 	close(context_fd);
 	return WIFSIGNALED(status) ? signal_status(WTERMSIG(status)) : WEXITSTATUS(status);
 }
