@@ -6,6 +6,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/cred.h>
 #include <linux/file.h>
+#include <linux/log2.h>
 #include <linux/sched/coredump.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -19,6 +20,7 @@
 #include "kmod/hw.h"
 #include "kmod/dev.h"
 #include "kmod/event.h"
+#include "kmod/trace.h"
 #include "kmod/vcpu.h"
 
 static DEFINE_MUTEX(contexts_lock);
@@ -62,13 +64,16 @@ static int limits_resolve(const u64 *wanted, u64 *ret_limits)
 
 bool context_within(struct dune_context *ctx, unsigned int which, u64 used, u64 count)
 {
-	u64 limit = min_t(u64, READ_ONCE(ctx->limits[which]), ceiling(which));
+	u64 limit = min_t(u64, READ_ONCE(ctx->limits[which]), ceiling(which)), hits;
 
 	if (count <= limit && used <= limit - count)
 		return true;
 	atomic64_inc(&dune_totals.refused);
-	atomic64_inc(&ctx->limit_hits);
-	event_post(ctx, DUNE_EVENT_LIMIT, which, limit);
+	hits = atomic64_inc_return(&ctx->limit_hits);
+	/* The 1st, 2nd, 4th, 8th ...: a tenant can't drown the others' events. */
+	if (is_power_of_2(hits))
+		event_post(ctx, DUNE_EVENT_LIMIT, which, limit);
+	trace_dune_limit(ctx->id, which, limit);
 	return false;
 }
 
@@ -144,6 +149,7 @@ void context_report_done(struct dune_context *ctx)
 	ctx->report->cause = atomic_read(&ctx->cause);
 	smp_store_release(&ctx->report_ready, true);
 	event_post(ctx, DUNE_EVENT_ENDED, ctx->report->cause, ctx->report->regs.rip);
+	trace_dune_end(ctx->id, ctx->report->cause, ctx->report->regs.rip);
 }
 
 /* ---- the mm's notifier ---- */
@@ -333,13 +339,31 @@ static bool mm_bound(struct mm_struct *mm)
 	return false;
 }
 
+/*
+ * Does another process share the mm (vfork, CLONE_VM)? Its count of users can't tell: whoever reads the
+ * process's /proc files is one for a moment.
+ */
+static bool mm_shared(void)
+{
+	struct task_struct *task;
+	bool shared = false;
+
+	rcu_read_lock();
+	for_each_process(task)
+		if (!same_thread_group(task, current) && !(task->flags & PF_KTHREAD) &&
+		    READ_ONCE(task->mm) == current->mm)
+			shared = true;
+	rcu_read_unlock();
+	return shared;
+}
+
 static int attach_allowed(struct dune_context *ctx)
 {
 	if (!uid_eq(current_euid(), ctx->owner))
 		return -EPERM;
 	if (get_dumpable(current->mm) != SUID_DUMP_USER)
 		return -EACCES;
-	if (!thread_group_empty(current) || atomic_read(&current->mm->mm_users) != 1)
+	if (!thread_group_empty(current) || mm_shared())
 		return -EBUSY;
 	return 0;
 }

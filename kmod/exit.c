@@ -10,6 +10,7 @@
 #include <asm/vmx.h>
 #include "kmod/context.h"
 #include "kmod/hw.h"
+#include "kmod/trace.h"
 #include "kmod/vcpu.h"
 #include "kmod/vmx/cpuid.h"
 
@@ -36,6 +37,7 @@ enum vcpu_next exit_inject(struct dune_vcpu *vcpu, u8 vector, bool has_error, u3
 enum vcpu_next exit_deny(struct dune_vcpu *vcpu, u8 vector)
 {
 	vcpu_count(vcpu, DUNE_COUNT_DENIED);
+	trace_dune_deny(vcpu->ctx->id, vector, vcpu->run->regs.rip);
 	return exit_inject(vcpu, vector, vector == X86_TRAP_GP, 0);
 }
 
@@ -59,14 +61,6 @@ static enum vcpu_next exit_triple_fault(struct dune_vcpu *vcpu)
 	return vcpu_end(vcpu, DUNE_END_TRIPLE_FAULT);
 }
 
-/* #NM with XFD_ERR set belongs to a feature that CPUID hides: it must not leak into the host's next #NM. */
-static enum vcpu_next exit_nm(struct dune_vcpu *vcpu)
-{
-	if (boot_cpu_has(X86_FEATURE_XFD))
-		wrmsrl(MSR_IA32_XFD_ERR, 0);
-	return exit_inject(vcpu, X86_TRAP_NM, false, 0);
-}
-
 static enum vcpu_next exit_exception(struct dune_vcpu *vcpu)
 {
 	u32 info = vcpu->exit.interruption_info;
@@ -85,7 +79,7 @@ static enum vcpu_next exit_exception(struct dune_vcpu *vcpu)
 	case X86_TRAP_AC:
 		return exit_inject(vcpu, vector, true, vcpu->exit.interruption_error);
 	case X86_TRAP_NM:
-		return exit_nm(vcpu);
+		return exit_inject(vcpu, vector, false, 0);
 	default:
 		return vcpu_end(vcpu, DUNE_END_BAD_EXIT);
 	}
@@ -321,6 +315,7 @@ enum vcpu_next exit_handle(struct dune_vcpu *vcpu)
 {
 	u16 reason = vcpu->exit.reason;
 
+	trace_dune_exit(vcpu->ctx->id, vcpu->exit.reason, vcpu->run->regs.rip, vcpu->exit.qualification);
 	if (reason == EXIT_REASON_MCE_DURING_VMENTRY)
 		return VCPU_ENTER;
 	if (unlikely(vcpu->exit.reason & VMX_EXIT_REASONS_FAILED_VMENTRY))

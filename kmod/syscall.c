@@ -12,10 +12,41 @@
 /* No kernel knows numbers this large; negative ones would look like errors to the trampoline. */
 #define SYSCALL_NR_MAX	0x3fffffff
 
+/*
+ * Calls that would leave Dune mode. rt_sigreturn takes the host's RIP from user memory (the runtime emulates
+ * it); a child or a new image would go on natively. The runtime answers these itself and with more care: this
+ * is for guests that go around it.
+ */
+static const struct {
+	u32 nr;
+	int error;
+} refused_calls[] = {
+	{ __NR_rt_sigreturn, -ENOSYS },
+	{ __NR_clone, -EPERM },
+	{ __NR_fork, -EPERM },
+	{ __NR_vfork, -EPERM },
+	{ __NR_execve, -EPERM },
+	{ __NR_execveat, -EPERM },
+	{ __NR_clone3, -ENOSYS },
+};
+
+static int refused_call(u32 nr)
+{
+	unsigned int i;
+
+	if (nr > SYSCALL_NR_MAX)
+		return -ENOSYS;
+	for (i = 0; i < ARRAY_SIZE(refused_calls); i++)
+		if (refused_calls[i].nr == nr)
+			return refused_calls[i].error;
+	return 0;
+}
+
 static enum vcpu_next hc_syscall(struct dune_vcpu *vcpu)
 {
 	struct dune_regs *regs = &vcpu->run->regs;
 	u32 nr = regs->rax;
+	int refused;
 
 	if (vcpu->nr_frames) {
 		/* A handler has to run first, and the call was not made. */
@@ -23,13 +54,10 @@ static enum vcpu_next hc_syscall(struct dune_vcpu *vcpu)
 		regs->rdx = 0;
 		return VCPU_ENTER;
 	}
-	/*
-	 * rt_sigreturn would take the host's RIP from user memory. The runtime emulates it; nobody else has
-	 * a use for it.
-	 */
-	if (nr > SYSCALL_NR_MAX || nr == __NR_rt_sigreturn) {
-		vcpu_count(vcpu, DUNE_COUNT_UNKNOWN_CALLS);
-		regs->rax = -ENOSYS;
+	refused = refused_call(nr);
+	if (unlikely(refused)) {
+		vcpu_count(vcpu, refused == -ENOSYS ? DUNE_COUNT_UNKNOWN_CALLS : DUNE_COUNT_DENIED);
+		regs->rax = refused;
 		regs->rcx = 0;
 		return VCPU_ENTER;
 	}
@@ -80,9 +108,15 @@ static s64 hc_private_alloc(struct dune_vcpu *vcpu, const struct dune_regs *regs
 
 static s64 hc_stat(struct dune_vcpu *vcpu, const struct dune_regs *regs)
 {
-	if (regs->rdi >= DUNE_NR_COUNTERS)
+	unsigned int v, nr = smp_load_acquire(&vcpu->ctx->nr_vcpus);
+	u64 index = regs->rdi, sum = 0;
+
+	if (index >= DUNE_NR_COUNTERS)
 		return -EINVAL;
-	return vcpu->counters[array_index_nospec(regs->rdi, DUNE_NR_COUNTERS)];
+	index = array_index_nospec(index, DUNE_NR_COUNTERS);
+	for (v = 0; v < nr; v++)
+		sum += READ_ONCE(vcpu->ctx->vcpus[v]->counters[index]);
+	return sum;
 }
 
 static enum vcpu_next hc_panic(struct dune_vcpu *vcpu)

@@ -14,6 +14,7 @@
 #include <asm/vmx.h>
 #include "kmod/context.h"
 #include "kmod/hw.h"
+#include "kmod/trace.h"
 #include "kmod/vcpu.h"
 
 /* ---- life ---- */
@@ -132,15 +133,17 @@ enum vcpu_next vcpu_panic(struct dune_vcpu *vcpu, const struct dune_regs *at, u3
 
 void vcpu_raise(struct dune_vcpu *vcpu, int sig, int code, unsigned long address)
 {
+	/* A thread's own sighand goes only with the thread. */
+	struct sighand_struct *sighand = rcu_dereference_protected(current->sighand, true);
 	struct kernel_siginfo info;
-	bool blocked;
+	bool ignored;
 
 	vcpu_count(vcpu, DUNE_COUNT_FAULTS);
-	spin_lock_irq(&current->sighand->siglock);
-	blocked = sigismember(&current->blocked, sig) ||
-		  current->sighand->action[sig - 1].sa.sa_handler == SIG_IGN;
-	spin_unlock_irq(&current->sighand->siglock);
-	if (blocked) {
+	trace_dune_fault(vcpu->ctx->id, sig, address);
+	spin_lock_irq(&sighand->siglock);
+	ignored = sighand->action[sig - 1].sa.sa_handler == SIG_IGN;
+	spin_unlock_irq(&sighand->siglock);
+	if (ignored || sigismember(&current->blocked, sig)) {
 		/* Nobody can handle it: the kernel makes it deadly, as for any fault. */
 		force_sig(sig);
 		return;

@@ -28,10 +28,23 @@ static __always_inline bool is_nmi(u32 info)
 	       (INTR_INFO_VALID_MASK | INTR_TYPE_NMI_INTR);
 }
 
-static __always_inline bool is_machine_check(u32 info)
+static bool is_exception(const struct dune_exit *exit, u8 vector)
 {
-	return (info & (INTR_INFO_VALID_MASK | INTR_INFO_INTR_TYPE_MASK | INTR_INFO_VECTOR_MASK)) ==
-	       (INTR_INFO_VALID_MASK | INTR_TYPE_HARD_EXCEPTION | X86_TRAP_MC);
+	return (u16)exit->reason == EXIT_REASON_EXCEPTION_NMI &&
+	       (exit->interruption_info &
+		(INTR_INFO_VALID_MASK | INTR_INFO_INTR_TYPE_MASK | INTR_INFO_VECTOR_MASK)) ==
+		       (INTR_INFO_VALID_MASK | INTR_TYPE_HARD_EXCEPTION | vector);
+}
+
+/* What has to be done on this very CPU before anything else runs on it. */
+static void handle_exception_irqoff(const struct dune_exit *exit)
+{
+	if (unlikely((u16)exit->reason == EXIT_REASON_MCE_DURING_VMENTRY ||
+		     is_exception(exit, X86_TRAP_MC)))
+		vmx_machine_check();
+	/* XFD belongs to a feature that CPUID hides: its error must not leak into the host's next #NM. */
+	if (unlikely(is_exception(exit, X86_TRAP_NM)))
+		wrmsrl(MSR_IA32_XFD_ERR, 0);
 }
 
 /* Trap 12: all of these can change behind our back while interrupts are on. */
@@ -157,6 +170,7 @@ static void read_exit(struct dune_vcpu *vcpu)
 	run->regs.rsp = vmread(GUEST_RSP);
 	run->regs.rflags = vmread(GUEST_RFLAGS);
 	run->exit_reason = exit->reason;
+	exit->qualification = 0;
 	read_vectoring(vcpu);
 	switch ((u16)exit->reason) {
 	case EXIT_REASON_EXTERNAL_INTERRUPT:
@@ -200,10 +214,7 @@ int hw_enter(struct dune_vcpu *vcpu)
 	}
 	restore_host(debugctl, ldt);
 	reason = vcpu->exit.reason;
-	if (unlikely(reason == EXIT_REASON_MCE_DURING_VMENTRY ||
-		     (reason == EXIT_REASON_EXCEPTION_NMI &&
-		      is_machine_check(vcpu->exit.interruption_info))))
-		vmx_machine_check();
+	handle_exception_irqoff(&vcpu->exit);
 	vcpu_count(vcpu, DUNE_COUNT_EXITS);
 	vcpu->exits[min_t(u16, reason, DUNE_NR_EXITS - 1)]++;
 	vcpu->run->exits = vcpu->counters[DUNE_COUNT_EXITS];

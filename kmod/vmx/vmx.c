@@ -6,6 +6,7 @@
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/gfp.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/reboot.h>
@@ -151,7 +152,9 @@ static struct notifier_block vmx_reboot_notifier = { .notifier_call = vmx_reboot
 
 bool hw_dying(void)
 {
-	return READ_ONCE(this_cpu_ptr(&vmx_cpus)->dying);
+	struct vmx_cpu *cpu = this_cpu_ptr(&vmx_cpus);
+
+	return !cpu->on || READ_ONCE(cpu->dying);
 }
 
 /* ---- all CPUs ---- */
@@ -313,6 +316,10 @@ static int vmx_read_caps(struct vmx_caps *caps)
 	return 0;
 }
 
+static bool vmx_force_l1tf;
+module_param_named(force_l1tf, vmx_force_l1tf, bool, 0444);
+MODULE_PARM_DESC(force_l1tf, "run on CPUs with the L1TF bug although L1D is not flushed at entry");
+
 static const char *vmx_missing(void)
 {
 	u64 feature_control = 0;
@@ -329,6 +336,9 @@ static const char *vmx_missing(void)
 	    !(feature_control & FEAT_CTL_LOCKED) ||
 	    !(feature_control & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX))
 		return "VT-x enabled in the firmware";
+	/* Page-table attacks open up to users (trap 11), and L1D is not flushed at entry yet. */
+	if (boot_cpu_has_bug(X86_BUG_L1TF) && !cpu_mitigations_off() && !vmx_force_l1tf)
+		return "a CPU without the L1TF bug (force_l1tf=1 loads all the same)";
 	return NULL;
 }
 

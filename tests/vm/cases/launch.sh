@@ -3,7 +3,7 @@
 # The whole chain: duned under its own user, an ordinary user launches programs and sees what they do.
 . /lib/guest-lib.sh
 
-load_dune
+load_dune "$@"
 start_duned
 as_user alice dunectl version
 as_user alice dunectl launch --name first -- /bin/busybox echo hello >/tmp/out || fail "launch: $?"
