@@ -31,7 +31,9 @@ static const struct key {
 	int64_t initial, least, most;
 } keys[] = {
 #define KEY(section, name, type, field, initial, least, most) \
-	{ section, name, type, offsetof(struct config, field), initial, least, most }
+	{                                                                                 \
+		section, name, type, offsetof(struct config, field), initial, least, most \
+	}
 	KEY("contexts", "per-user", KEY_COUNT, contexts_per_user, 64, 0, 16384),
 	KEY("contexts", "per-host", KEY_COUNT, contexts_per_host, 1024, 0, 16384),
 	KEY("context", "vcpus", KEY_COUNT, defaults.vcpus, 64, 1, DUNE_MAX_VCPUS),
@@ -352,8 +354,9 @@ static int load_dropins(const char *directory, struct config *config, struct con
 
 	count = scandir(directory, &entries, is_dropin, alphasort);
 	if (count < 0)
-		return errno == ENOENT ? 0 : config_fail(error, -errno, directory, 0,
-							 "can't be read: %s", strerror(errno));
+		return errno == ENOENT ? 0 :
+					 config_fail(error, -errno, directory, 0,
+						     "can't be read: %s", strerror(errno));
 	if (count > CONFIG_MAX_DROPINS)
 		r = config_fail(error, -EINVAL, directory, 0, "more than %d files",
 				CONFIG_MAX_DROPINS);

@@ -348,8 +348,8 @@ static void connection_update(struct connection *connection)
 		  reading && pending && !more && may_answer(connection), CONNECTION_INPUT_S);
 	timer_run(loop, &connection->output_timer, !STAILQ_EMPTY(&connection->outputs),
 		  CONNECTION_OUTPUT_S);
-	watch(connection, (reading ? EV_READ : 0) |
-				  (STAILQ_EMPTY(&connection->outputs) ? 0 : EV_WRITE));
+	watch(connection,
+	      (reading ? EV_READ : 0) | (STAILQ_EMPTY(&connection->outputs) ? 0 : EV_WRITE));
 }
 
 static void on_socket(struct ev_loop *loop, ev_io *watcher, int revents)

@@ -142,16 +142,16 @@ struct json_object *context_json(const struct dune_stats *stats)
 {
 	struct json_object *object = json_object_new_object();
 	char buffer[DUNE_NAME_BUFFER];
-	bool ok = json_put_int(object, "id", stats->id) &&
-		  put_ascii(object, "name", stats->name) &&
+	bool ok = json_put_int(object, "id", stats->id) && put_ascii(object, "name", stats->name) &&
 		  json_put_int(object, "owner", stats->owner);
 
 	if (ok && stats->pid > 0)
 		ok = json_put_int(object, "pid", (uint64_t)stats->pid);
 	/* A state that only a newer module knows: it is past all that this version names. */
-	ok = ok && json_put_string(object, "state",
-				   stats->state <= DUNE_STATE_ENDED ? dune_state_name(stats->state)
-								    : "ended");
+	ok = ok &&
+	     json_put_string(object, "state",
+			     stats->state <= DUNE_STATE_ENDED ? dune_state_name(stats->state) :
+								"ended");
 	if (ok && stats->cause != DUNE_END_NONE)
 		ok = json_put_string(object, "cause",
 				     dune_name_or_number(dune_cause_name(stats->cause), "cause",
@@ -186,10 +186,9 @@ struct json_object *context_exits_json(const struct dune_stats *stats)
 
 	for (unsigned int i = 0; ok && i < DUNE_NR_EXITS; i++) {
 		if (stats->exits[i])
-			ok = json_put_int(object,
-					  dune_name_or_number(dune_exit_name(i), "reason", i,
-							      buffer),
-					  stats->exits[i]);
+			ok = json_put_int(
+				object, dune_name_or_number(dune_exit_name(i), "reason", i, buffer),
+				stats->exits[i]);
 	}
 	return json_finish(object, ok);
 }

@@ -39,8 +39,7 @@ static int answer_quota(struct answer *answer, const char *limit, int64_t maximu
 		  json_put_int(parameters, "maximum", (uint64_t)maximum) &&
 		  json_put_int(parameters, "used", used);
 
-	return stop(answer_error(answer, DUNE_ERROR("QuotaExceeded"),
-				 json_finish(parameters, ok)));
+	return stop(answer_error(answer, DUNE_ERROR("QuotaExceeded"), json_finish(parameters, ok)));
 }
 
 static int answer_limit(struct answer *answer, const char *limit, int64_t maximum)
@@ -49,8 +48,7 @@ static int answer_limit(struct answer *answer, const char *limit, int64_t maximu
 	bool ok = json_put_string(parameters, "limit", limit) &&
 		  json_put_int(parameters, "maximum", (uint64_t)maximum);
 
-	return stop(answer_error(answer, DUNE_ERROR("InvalidLimit"),
-				 json_finish(parameters, ok)));
+	return stop(answer_error(answer, DUNE_ERROR("InvalidLimit"), json_finish(parameters, ok)));
 }
 
 /* ---- limits ---- */
@@ -153,8 +151,8 @@ static int decode(struct creation *creation, struct json_object **ret_limits)
 		return stop(answer_bad_parameter(creation->answer, bad));
 	if (name && *name) {
 		if (!dune_name_is_valid(name))
-			return stop(answer_error_plain(creation->answer,
-						       DUNE_ERROR("InvalidName")));
+			return stop(
+				answer_error_plain(creation->answer, DUNE_ERROR("InvalidName")));
 		snprintf(creation->name, sizeof(creation->name), "%s", name);
 	}
 	return 0;

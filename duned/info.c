@@ -65,8 +65,9 @@ static struct json_object *features_json(uint64_t features)
 
 	for (unsigned int bit = 0; ok && bit < 64; bit++) {
 		if (features >> bit & 1)
-			ok = json_append(names, json_object_new_string(dune_name_or_number(
-						dune_feature_name(bit), "feature", bit, buffer)));
+			ok = json_append(names,
+					 json_object_new_string(dune_name_or_number(
+						 dune_feature_name(bit), "feature", bit, buffer)));
 	}
 	return json_finish(names, ok);
 }

@@ -5,8 +5,7 @@
 #include "proto/methods.h"
 
 #define EMBED(symbol, file)				\
-	__asm__(".pushsection .rodata\n"		\
-		#symbol ":\n"				\
+	__asm__(".pushsection .rodata\n" #symbol ":\n" \
 		".incbin \"" file "\"\n"		\
 		".byte 0\n"				\
 		".popsection\n");			\

@@ -39,7 +39,7 @@ static void log_line(int priority, const char *format, va_list arguments)
 	void name(const char *format, ...)		\
 	{						\
 		va_list arguments;			\
-							\
+                                                       \
 		va_start(arguments, format);		\
 		log_line(priority, format, arguments);	\
 		va_end(arguments);			\

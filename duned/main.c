@@ -204,8 +204,8 @@ static int serve(const struct options *options, const struct config *config)
 	r = manager_device(&manager);
 	if (r < 0)
 		log_warning("%s can't be used (%s); trying again with every call", options->device,
-			    r == -EPROTONOSUPPORT ? "the module speaks another ABI version"
-						  : strerror(-r));
+			    r == -EPROTONOSUPPORT ? "the module speaks another ABI version" :
+						    strerror(-r));
 	server_init(&server, &manager, loop, fd);
 	log_info("version %s listens on %s", DUNE_VERSION,
 		 own_path ? own_path : "systemd's socket");

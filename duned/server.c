@@ -24,7 +24,7 @@ static size_t server_count(const struct server *server, uint32_t uid)
 	size_t count = 0;
 
 	TAILQ_FOREACH(connection, &server->connections, link)
-		count += connection->peer.uid == uid;
+	count += connection->peer.uid == uid;
 	return count;
 }
 
@@ -39,8 +39,7 @@ static bool read_peer(const struct server *server, int fd, struct peer *ret_peer
 	*ret_peer = (struct peer){
 		.uid = credentials.uid,
 		.pid = credentials.pid,
-		.identified = server->manager->identity_complete ||
-			      credentials.uid != OVERFLOW_UID,
+		.identified = server->manager->identity_complete || credentials.uid != OVERFLOW_UID,
 	};
 	return true;
 }

@@ -273,8 +273,8 @@ static bool gate_container(struct gate *gate, bool object)
 			gate->at++;
 		}
 		if (gate_peek(gate) != close)
-			return gate_refuse(gate, gate->at, object ? "comma or } expected"
-								  : "comma or ] expected");
+			return gate_refuse(gate, gate->at,
+					   object ? "comma or } expected" : "comma or ] expected");
 	}
 	gate->at++;
 	gate->depth--;

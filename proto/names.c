@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NAME(table, index) \
-	((index) < sizeof(table) / sizeof((table)[0]) ? (table)[index] : NULL)
+#define NAME(table, index) ((index) < sizeof(table) / sizeof((table)[0]) ? (table)[index] : NULL)
 
 static const char *const exit_names[DUNE_NR_EXITS] = {
 	[0] = "exception_or_nmi",
@@ -147,18 +146,16 @@ static const struct {
 	[DUNE_END_BAD_GPA] = { "bad_gpa", "the guest used a physical address without memory" },
 	[DUNE_END_STUCK] = { "stuck", "the same EPT violation came back again and again" },
 	[DUNE_END_PANIC] = { "panic", "the runtime met a fault of its own" },
-	[DUNE_END_TRAMPOLINE] = { "trampoline", "its trampoline, run or argument page was unmapped" },
+	[DUNE_END_TRAMPOLINE] = { "trampoline",
+				  "its trampoline, run or argument page was unmapped" },
 	[DUNE_END_SIGNALS] = { "signals", "more signal frames than can wait" },
 	[DUNE_END_EVENT_LOOP] = { "event_loop", "endless delivery of exceptions" },
 };
 
 static const char *const event_names[] = {
-	[DUNE_EVENT_CREATED] = "created",
-	[DUNE_EVENT_ATTACHED] = "attached",
-	[DUNE_EVENT_RUNNING] = "running",
-	[DUNE_EVENT_ENDED] = "ended",
-	[DUNE_EVENT_FREED] = "freed",
-	[DUNE_EVENT_LIMIT] = "limit",
+	[DUNE_EVENT_CREATED] = "created", [DUNE_EVENT_ATTACHED] = "attached",
+	[DUNE_EVENT_RUNNING] = "running", [DUNE_EVENT_ENDED] = "ended",
+	[DUNE_EVENT_FREED] = "freed",	  [DUNE_EVENT_LIMIT] = "limit",
 	[DUNE_EVENT_LOST] = "lost",
 };
 

@@ -47,7 +47,8 @@ static const struct {
 	{ "[context]\nprivate = 1.5G", 2, "private wants a multiple of 4K, like 64M" },
 	{ "[context]\nprivate = 0", 2, "private must be 1 to 131072 pages of 4K" },
 	{ "[context]\nprivate = 513M", 2, "private must be 1 to 131072 pages of 4K" },
-	{ "[context]\nprivate = 9223372036854775807T", 2, "private must be 1 to 131072 pages of 4K" },
+	{ "[context]\nprivate = 9223372036854775807T", 2,
+	  "private must be 1 to 131072 pages of 4K" },
 	{ "[context]\nept = 128K", 2, "ept must be 64 to 16777216 pages of 4K" },
 	{ "[connections]\nper-user = 0", 2, "per-user must be 1 to 4096" },
 	{ "[contexts]\n\x1b[31mx = 1", 2, "unknown key ?[31mx in [contexts]" },
@@ -80,9 +81,10 @@ END_TEST
 
 START_TEST(accepts)
 {
-	static const char text[] = "# one\n; two\n\n  [contexts] \r\n per-user\t=  7 \r\nper-host=8\n"
-				   "[context]\nprivate = 2M\nept = 1G\nprivate-max=8192K\n"
-				   "vcpus = 007\n[contexts]\n[connections]\nper-user = 4096";
+	static const char text[] =
+		"# one\n; two\n\n  [contexts] \r\n per-user\t=  7 \r\nper-host=8\n"
+		"[context]\nprivate = 2M\nept = 1G\nprivate-max=8192K\n"
+		"vcpus = 007\n[contexts]\n[connections]\nper-user = 4096";
 	struct config_error error;
 	struct config config;
 

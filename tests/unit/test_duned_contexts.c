@@ -160,8 +160,12 @@ END_TEST
 static const struct {
 	const char *parameters, *bad;
 } selectors[] = {
-	{ NULL, "id" }, { "{\"id\":null}", "id" }, { "{\"id\":1,\"name\":\"x\"}", "name" },
-	{ "{\"id\":true}", "id" }, { "{\"name\":1}", "name" }, { "{\"ID\":1}", "ID" },
+	{ NULL, "id" },
+	{ "{\"id\":null}", "id" },
+	{ "{\"id\":1,\"name\":\"x\"}", "name" },
+	{ "{\"id\":true}", "id" },
+	{ "{\"name\":1}", "name" },
+	{ "{\"ID\":1}", "ID" },
 };
 
 START_TEST(selectors_that_are_wrong)
@@ -180,8 +184,13 @@ START_TEST(selectors_that_are_wrong)
 END_TEST
 
 static const char *const nowhere[] = {
-	"{\"id\":0}", "{\"id\":-1}", "{\"id\":99}", "{\"id\":9223372036854775807}",
-	"{\"id\":-9223372036854775808}", "{\"name\":\"\"}", "{\"name\":\"\\u001b[31m\"}",
+	"{\"id\":0}",
+	"{\"id\":-1}",
+	"{\"id\":99}",
+	"{\"id\":9223372036854775807}",
+	"{\"id\":-9223372036854775808}",
+	"{\"name\":\"\"}",
+	"{\"name\":\"\\u001b[31m\"}",
 	"{\"name\":\"none\"}",
 };
 
@@ -229,10 +238,13 @@ static const struct {
 	const char *limits, *name;
 	int64_t maximum;
 } wrong_limits[] = {
-	{ "{\"vcpus\":0}", "vcpus", 100 }, { "{\"vcpus\":101}", "vcpus", 100 },
-	{ "{\"vcpus\":-1}", "vcpus", 100 }, { "{\"private_pages\":32769}", "private_pages", 32768 },
+	{ "{\"vcpus\":0}", "vcpus", 100 },
+	{ "{\"vcpus\":101}", "vcpus", 100 },
+	{ "{\"vcpus\":-1}", "vcpus", 100 },
+	{ "{\"private_pages\":32769}", "private_pages", 32768 },
 	{ "{\"ept_pages\":9223372036854775807}", "ept_pages", 262144 },
-	{ "{\"contexts\":9}", "contexts", 8 }, { "{\"vcpus\":1,\"contexts\":0}", "contexts", 8 },
+	{ "{\"contexts\":9}", "contexts", 8 },
+	{ "{\"vcpus\":1,\"contexts\":0}", "contexts", 8 },
 };
 
 START_TEST(limits_that_are_wrong)

@@ -8,11 +8,13 @@
 #include "tests/unit/test_duned_run.h"
 
 #define INFO		"{\"method\":\"org.varlink.service.GetInfo\"}"
-#define INFO_REPLY	"{\"parameters\":{\"interfaces\":[\"io.dune.Manager\",\"org.varlink.service\"]," \
-			"\"vendor\":\"Dune\",\"product\":\"duned\",\"version\":\"" DUNE_VERSION "\","	\
-			"\"url\":\"file:///usr/share/doc/dune/README.md\"}}"
-#define NOT_LOADED	"{\"error\":\"io.dune.Manager.ModuleNotLoaded\"," \
-			"\"parameters\":{\"reason\":\"ENOENT\"}}"
+#define INFO_REPLY                                                                       \
+	"{\"parameters\":{\"interfaces\":[\"io.dune.Manager\",\"org.varlink.service\"]," \
+	"\"vendor\":\"Dune\",\"product\":\"duned\",\"version\":\"" DUNE_VERSION "\","    \
+	"\"url\":\"file:///usr/share/doc/dune/README.md\"}}"
+#define NOT_LOADED                                        \
+	"{\"error\":\"io.dune.Manager.ModuleNotLoaded\"," \
+	"\"parameters\":{\"reason\":\"ENOENT\"}}"
 
 static struct service service;
 
@@ -132,9 +134,9 @@ END_TEST
 START_TEST(describes_its_interfaces)
 {
 	int fd = client_new(&service);
-	struct json_object *parameters =
-		client_call(fd, "org.varlink.service.GetInterfaceDescription",
-			    "{\"interface\":\"io.dune.Manager\"}", NULL);
+	struct json_object *parameters = client_call(fd,
+						     "org.varlink.service.GetInterfaceDescription",
+						     "{\"interface\":\"io.dune.Manager\"}", NULL);
 	char text[65536];
 	size_t size;
 	FILE *file = fopen("proto/io.dune.Manager.varlink", "re");
@@ -165,14 +167,33 @@ END_TEST
 
 /* Messages that end the connection without an answer. */
 static const char *const fatal[] = {
-	"", " ", "x", "null", "[]", "1", "\"a\"", "{}", "{\"method\":1}", "{\"method\":null}",
-	"{\"method\":\"\"}", "{\"parameters\":{}}", INFO INFO, "{\"method\":\"a\",\"method\":\"b\"}",
-	"{\"method\":\"a.B\",\"parameters\":[]}", "{\"method\":\"a.B\",\"parameters\":1}",
-	"{\"method\":\"a.B\",\"more\":1}", "{\"method\":\"a.B\",\"more\":null}",
-	"{\"method\":\"a.B\",\"more\":true,\"oneway\":true}", "{\"method\":\"a.B\",\"upgrade\":true}",
-	"{\"method\":\"a.B\",\"unknown\":1}", "{\"method\":\"a\\u0000b\"}", "{\"method\":\"\xff\"}",
+	"",
+	" ",
+	"x",
+	"null",
+	"[]",
+	"1",
+	"\"a\"",
+	"{}",
+	"{\"method\":1}",
+	"{\"method\":null}",
+	"{\"method\":\"\"}",
+	"{\"parameters\":{}}",
+	INFO INFO,
+	"{\"method\":\"a\",\"method\":\"b\"}",
+	"{\"method\":\"a.B\",\"parameters\":[]}",
+	"{\"method\":\"a.B\",\"parameters\":1}",
+	"{\"method\":\"a.B\",\"more\":1}",
+	"{\"method\":\"a.B\",\"more\":null}",
+	"{\"method\":\"a.B\",\"more\":true,\"oneway\":true}",
+	"{\"method\":\"a.B\",\"upgrade\":true}",
+	"{\"method\":\"a.B\",\"unknown\":1}",
+	"{\"method\":\"a\\u0000b\"}",
+	"{\"method\":\"\xff\"}",
 	"{\"method\":\"a.B\",\"parameters\":{\"x\":[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]}}",
-	"{'method':'a.B'}", "{\"method\":\"a.B\",}", "{\"method\":\"a.B\",\"parameters\":{\"x\":NaN}}",
+	"{'method':'a.B'}",
+	"{\"method\":\"a.B\",}",
+	"{\"method\":\"a.B\",\"parameters\":{\"x\":NaN}}",
 };
 
 START_TEST(ends_the_connection)
@@ -277,7 +298,8 @@ START_TEST(answers_pipelined_calls_in_order)
 	for (int i = 0; i < CALLS; i++) {
 		snprintf(expected, sizeof(expected),
 			 "{\"error\":\"org.varlink.service.MethodNotFound\","
-			 "\"parameters\":{\"method\":\"a.M%d\"}}", i);
+			 "\"parameters\":{\"method\":\"a.M%d\"}}",
+			 i);
 		ck_assert_str_eq(client_receive(fd), expected);
 	}
 	ck_assert_int_eq(waitpid(writer, NULL, 0), writer);
@@ -345,7 +367,8 @@ START_TEST(oneway_gets_no_reply)
 	/* And a client that leaves at once harms nobody. */
 	for (int i = 0; i < 100; i++) {
 		fd = client_new(&service);
-		client_send_call(fd, "org.varlink.service.GetInfo", NULL, i % 2 ? VARLINK_ONEWAY : 0);
+		client_send_call(fd, "org.varlink.service.GetInfo", NULL,
+				 i % 2 ? VARLINK_ONEWAY : 0);
 		close(fd);
 	}
 	expect_healthy(idle);
@@ -360,7 +383,8 @@ START_TEST(closes_descriptors_it_is_sent)
 
 	for (int round = 0; round < NR_ROWS(counts); round++) {
 		struct iovec vector = { INFO, sizeof(INFO) };
-		struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1,
+		struct msghdr message = { .msg_iov = &vector,
+					  .msg_iovlen = 1,
 					  .msg_control = control };
 		struct cmsghdr *header;
 		int fd = client_new(&service);
@@ -422,7 +446,8 @@ static unsigned long service_ticks(void)
 	ck_assert_ptr_nonnull(fgets(line, sizeof(line), file));
 	fclose(file);
 	ck_assert_int_eq(sscanf(strrchr(line, ')'),
-				") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu", &ticks), 1);
+				") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu", &ticks),
+			 1);
 	return ticks;
 }
 

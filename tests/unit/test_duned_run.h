@@ -93,7 +93,8 @@ static inline void service_wait_log(struct service *service, const char *text)
 	ck_abort_msg("the log never says: %s", text);
 }
 
-static inline void service_exec(struct service *service, const char *program, char *const *arguments)
+static inline void service_exec(struct service *service, const char *program,
+				char *const *arguments)
 {
 	int log = open(service->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	struct rlimit files = { service->max_files, service->max_files };
@@ -240,7 +241,8 @@ static inline const char *client_receive_fd(int fd, int *ret_fd)
 	*ret_fd = -1;
 	for (;;) {
 		struct iovec vector = { message + size, 1 };
-		struct msghdr header = { .msg_iov = &vector, .msg_iovlen = 1,
+		struct msghdr header = { .msg_iov = &vector,
+					 .msg_iovlen = 1,
 					 .msg_control = control,
 					 .msg_controllen = sizeof(control) };
 		ssize_t n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
@@ -328,8 +330,8 @@ static inline struct json_object *json_at(struct json_object *object, const char
 		if (json_object_is_type(object, json_type_array))
 			object = json_object_array_get_idx(object, (size_t)atoi(part));
 		else
-			ck_assert_msg(json_object_object_get_ex(object, part, &object),
-				      "no %s", part);
+			ck_assert_msg(json_object_object_get_ex(object, part, &object), "no %s",
+				      part);
 	}
 	return object;
 }

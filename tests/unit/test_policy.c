@@ -33,7 +33,8 @@ static const struct {
 
 START_TEST(row)
 {
-	const struct peer peer = { .uid = rows[_i].uid, .pid = 1,
+	const struct peer peer = { .uid = rows[_i].uid,
+				   .pid = 1,
 				   .identified = rows[_i].identified };
 
 	ck_assert_int_eq(policy_may_call(&peer, rows[_i].access), rows[_i].may_call);

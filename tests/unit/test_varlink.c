@@ -123,10 +123,13 @@ static const struct {
 	int result;
 	const char *why;
 } bad_calls[] = {
-	{ "", -EBADMSG, "value expected" }, { "{", -EBADMSG, "key expected" },
+	{ "", -EBADMSG, "value expected" },
+	{ "{", -EBADMSG, "key expected" },
 	{ "{\"method\":\"a.B\",\"method\":\"a.B\"}", -EBADMSG, "duplicate key" },
-	{ "null", -EPROTO, "not an object" }, { "[]", -EPROTO, "not an object" },
-	{ "{}", -EPROTO, "no method" }, { "{\"method\":null}", -EPROTO, "method is not a name" },
+	{ "null", -EPROTO, "not an object" },
+	{ "[]", -EPROTO, "not an object" },
+	{ "{}", -EPROTO, "no method" },
+	{ "{\"method\":null}", -EPROTO, "method is not a name" },
 	{ "{\"method\":\"\"}", -EPROTO, "method is not a name" },
 	{ "{\"method\":[]}", -EPROTO, "method is not a name" },
 	{ "{\"method\":\"a.B\",\"parameters\":[]}", -EPROTO, "parameters are not an object" },
@@ -206,7 +209,8 @@ static const struct {
 	int result;
 	const char *why;
 } bad_replies[] = {
-	{ "x", -EBADMSG, "value expected" }, { "[]", -EPROTO, "not an object" },
+	{ "x", -EBADMSG, "value expected" },
+	{ "[]", -EPROTO, "not an object" },
 	{ "{\"error\":1}", -EPROTO, "error is not a name" },
 	{ "{\"error\":\"\"}", -EPROTO, "error is not a name" },
 	{ "{\"parameters\":[]}", -EPROTO, "parameters are not an object" },
@@ -247,8 +251,9 @@ START_TEST(encodes)
 	r = varlink_call_encode("a.B", NULL, 0, &bytes, &size);
 	expect_bytes(r, bytes, size, "{\"method\":\"a.B\"}");
 	r = varlink_call_encode("a.B", parameters, VARLINK_MORE, &bytes, &size);
-	expect_bytes(r, bytes, size,
-		     "{\"method\":\"a.B\",\"parameters\":{\"p\":\"a/b\\u0001\xc3\xa9\"},\"more\":true}");
+	expect_bytes(
+		r, bytes, size,
+		"{\"method\":\"a.B\",\"parameters\":{\"p\":\"a/b\\u0001\xc3\xa9\"},\"more\":true}");
 	r = varlink_call_encode("a.B", NULL, VARLINK_ONEWAY, &bytes, &size);
 	expect_bytes(r, bytes, size, "{\"method\":\"a.B\",\"oneway\":true}");
 	r = varlink_reply_encode(NULL, NULL, false, &bytes, &size);
@@ -260,7 +265,8 @@ START_TEST(encodes)
 	expect_bytes(r, bytes, size, "{\"error\":\"a.E\"}");
 	ck_assert_int_eq(varlink_reply_encode("a.E", NULL, true, &bytes, &size), -EINVAL);
 	ck_assert_int_eq(varlink_call_encode("a.B", NULL, VARLINK_MORE | VARLINK_ONEWAY, &bytes,
-					     &size), -EINVAL);
+					     &size),
+			 -EINVAL);
 	ck_assert_int_eq(varlink_call_encode("a.B", NULL, 8, &bytes, &size), -EINVAL);
 	ck_assert_int_eq(json_object_put(parameters), 1);
 }
