@@ -80,7 +80,10 @@ static struct json_object *to_json(const struct dune_client_stats *stats)
 	return object;
 }
 
-/* Shows one set of samples; a watch on a terminal overwrites the one before. */
+/*
+ * Shows one set of samples; a watch on a terminal overwrites the one before. Not 0 ends the watch: when
+ * nobody can be shown anything any more, which main() reports.
+ */
 static int show(const struct dune_client_stats *stats, void *data)
 {
 	const struct dunectl *ctl = data;
@@ -88,7 +91,7 @@ static int show(const struct dune_client_stats *stats, void *data)
 	struct json_object *samples = json_object_object_get(object, "samples");
 
 	if (output_as_json(&ctl->output, object))
-		return 0;
+		return ferror(stdout);
 	if (ctl->output.stream && ctl->output.terminal)
 		printf("\033[H\033[J");
 	output_table(&ctl->output, columns, sizeof(columns) / sizeof(columns[0]), samples,
@@ -102,7 +105,7 @@ static int show(const struct dune_client_stats *stats, void *data)
 			putchar('\n');
 		fflush(stdout);
 	}
-	return ferror(stdout) ? -EPIPE : 0;
+	return ferror(stdout);
 }
 
 static int stats_once(struct dunectl *ctl, struct dune_client *client, uint64_t id,

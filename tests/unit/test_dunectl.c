@@ -320,6 +320,12 @@ START_TEST(stdout_that_is_full)
 	run_service(&run, service);
 	snprintf(command, sizeof(command), "%s list >/dev/full 2>%s/err", run.program, run.folder);
 	ck_assert_int_eq(WEXITSTATUS(system(command)), 1);
+	snprintf(command, sizeof(command), "%s stats --watch=0.2 7 >/dev/full 2>%s/err",
+		 run.program, run.folder);
+	ck_assert_int_eq(WEXITSTATUS(system(command)), 1);
+	read_output(&run, "err", run.err);
+	ck_assert_int_eq(count_lines(run.err, ""), 1);
+	ck_assert_int_eq(count_lines(run.err, "dunectl: cannot write the result: "), 1);
 }
 END_TEST
 
