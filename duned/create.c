@@ -78,9 +78,12 @@ static int decide_limits(struct creation *creation, struct json_object *wanted)
 	if (params_decode(wanted, params, DUNE_NR_LIMITS, &bad) < 0)
 		return stop(answer_bad_parameter(creation->answer, "limits"));
 	for (unsigned int i = 0; i < DUNE_NR_LIMITS; i++) {
-		if (asked[i].set && (asked[i].value < 1 || asked[i].value > maximum[i]))
+		int64_t limit = asked[i].set ? asked[i].value : defaults[i];
+
+		/* A default below 1 is a ceiling of 0: to the module, 0 would mean the ceiling. */
+		if (limit < 1 || limit > maximum[i])
 			return answer_limit(creation->answer, dune_limit_name(i), maximum[i]);
-		creation->limits[i] = (uint64_t)(asked[i].set ? asked[i].value : defaults[i]);
+		creation->limits[i] = (uint64_t)limit;
 	}
 	return 0;
 }
@@ -99,23 +102,36 @@ static bool name_is_taken(const struct creation *creation, const char *name)
 	return false;
 }
 
-static int check_quotas(struct creation *creation)
+static uint64_t count_own(const struct creation *creation)
 {
-	const struct config *quotas = &creation->quotas;
 	uint64_t own = 0;
 
 	for (size_t i = 0; i < creation->list.count; i++)
 		own += creation->list.entries[i].owner == creation->request->peer->uid;
+	return own;
+}
+
+/* Those that hold for everybody. */
+static int check_quotas(struct creation *creation)
+{
+	const struct config *quotas = &creation->quotas;
+	uint64_t own = count_own(creation);
+
 	if (own >= (uint64_t)quotas->contexts_per_user)
 		return answer_quota(creation->answer, "contexts_per_user",
 				    quotas->contexts_per_user, own);
-	if (own >= creation->limits[DUNE_LIMIT_CONTEXTS])
-		return answer_quota(creation->answer, "contexts",
-				    (int64_t)creation->limits[DUNE_LIMIT_CONTEXTS], own);
 	if (creation->list.count >= (size_t)quotas->contexts_per_host)
 		return answer_quota(creation->answer, "contexts_per_host",
 				    quotas->contexts_per_host, creation->list.count);
 	return 0;
+}
+
+/* The limit that this context itself puts on its owner's contexts. */
+static int check_own_quota(struct creation *creation)
+{
+	uint64_t own = count_own(creation), limit = creation->limits[DUNE_LIMIT_CONTEXTS];
+
+	return own < limit ? 0 : answer_quota(creation->answer, "contexts", (int64_t)limit, own);
 }
 
 /* The name asked for, or one made from the number of contexts ever created. */
@@ -223,9 +239,11 @@ int method_create(struct request *request, struct answer *answer)
 	if (!r)
 		r = survey(&creation);
 	if (!r)
+		r = check_quotas(&creation);
+	if (!r)
 		r = decide_limits(&creation, limits);
 	if (!r)
-		r = check_quotas(&creation);
+		r = check_own_quota(&creation);
 	if (!r)
 		r = decide_name(&creation);
 	if (!r)

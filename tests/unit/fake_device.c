@@ -6,7 +6,7 @@
  * more the context is freed, as the module does; so a copy forgotten by the service shows.
  *
  * Device paths: "fake"; "fake:absent" can't be opened; "fake:abi" speaks version 9; "fake:small" has a
- * ceiling of 3 contexts that the service's configuration does not know.
+ * ceiling of 3 contexts that the service's configuration does not know; "fake:none" allows no vcpu.
  */
 #include "duned/device.h"
 
@@ -159,7 +159,7 @@ int device_info(struct device *device, struct dune_info *ret_info)
 		.gpa_bits = 39,
 		.nr_slots = 510,
 		.max_contexts = strcmp(device->path, "fake:small") ? FAKE_CONTEXTS : 2048,
-		.max_vcpus = 100,
+		.max_vcpus = strcmp(device->path, "fake:none") ? 100 : 0,
 		.max_private = 65536,
 		.contexts = fake.count,
 		.created = fake.created,

@@ -340,6 +340,28 @@ START_TEST(ceiling_of_the_module)
 }
 END_TEST
 
+/* To the module, a limit of 0 means its ceiling: the service must never send one. */
+START_TEST(ceilings_of_zero)
+{
+	start("fake:none", "[contexts]\nper-user = 1\n");
+	client_check(client, M("Create"), NULL,
+		     "{\"error\":\"io.dune.Manager.InvalidLimit\",\"parameters\":"
+		     "{\"limit\":\"vcpus\",\"maximum\":0}}");
+	client_check(client, M("Create"), "{\"limits\":{\"vcpus\":1}}",
+		     "{\"error\":\"io.dune.Manager.InvalidLimit\",\"parameters\":"
+		     "{\"limit\":\"vcpus\",\"maximum\":0}}");
+}
+END_TEST
+
+START_TEST(quota_of_zero)
+{
+	start("fake", "[contexts]\nper-user = 0\n");
+	client_check(client, M("Create"), NULL,
+		     "{\"error\":\"io.dune.Manager.QuotaExceeded\",\"parameters\":"
+		     "{\"limit\":\"contexts_per_user\",\"maximum\":0,\"used\":0}}");
+}
+END_TEST
+
 START_TEST(module_of_another_version)
 {
 	static const char mismatch[] = "{\"error\":\"io.dune.Manager.ModuleMismatch\","
@@ -632,6 +654,8 @@ int main(void)
 	tcase_set_timeout(stopped, 60);
 	tcase_add_checked_fixture(stopped, setup_stopped, teardown);
 	tcase_add_test(stopped, ceiling_of_the_module);
+	tcase_add_test(stopped, ceilings_of_zero);
+	tcase_add_test(stopped, quota_of_zero);
 	tcase_add_test(stopped, module_of_another_version);
 	if (geteuid() == 0)
 		tcase_add_test(stopped, root_always_gets_in);

@@ -94,6 +94,11 @@ START_TEST(test_variants)
 	image.headers[1].p_align = 0x3000;
 	ck_assert_int_eq(parse(), 0);
 	ck_assert_uint_eq(file.align, 0x1000);
+	/* nothing from the file: its offset says nothing */
+	setup();
+	image.headers[2].p_offset = 0x123;
+	image.headers[2].p_filesz = 0;
+	ck_assert_int_eq(parse(), 0);
 	/* headers outside of every segment */
 	setup();
 	image.headers[1].p_offset = 0x1000;
