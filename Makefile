@@ -132,6 +132,13 @@ $(B)/dune-exec: $(EXEC_OBJS)
 $(B)/tests/unit/test_elf: $(B)/libdune/exec/elf.o
 $(B)/tests/unit/test_exec_stack: $(B)/libdune/exec/stack.o
 
+# Test programs that enter Dune mode themselves
+$(B)/tests/vm/ring0_%: tests/vm/progs/ring0_%.c $(B)/libdune.a
+	$(call say,VMPROG,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 -O2 -g $(WARN) $(WERROR) -static -MMD -MP -MF $@.d \
+		-o $@ $< $(B)/libdune.a $(LIBDUNE_LIBS)
+
 $(B)/examples/%: $(B)/libdune/examples/%.o $(B)/libdune.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
@@ -333,7 +340,7 @@ $(call objs,dunectl) $(call objs,duned): $(B)/paths
 
 .PHONY: install uninstall style
 install uninstall: export INSTALL_LIST := $(INSTALL_LIST)
-## install	everything but the module, below DESTDIR; PREFIX=/usr (the module: modules_install)
+## install		everything but the module, below DESTDIR; PREFIX=/usr (the module: modules_install)
 install: user $(B)/systemd/duned.service $(B)/libdune/dune.pc
 	@echo "$$INSTALL_LIST" | while read -r mode source place; do \
 		[ -n "$$mode" ] || continue; \
