@@ -72,7 +72,7 @@ static int check_load(const Elf64_Phdr *p, uint64_t file_size, const char **ret_
 		return refuse(ret_why, "a segment outside of the file");
 	if (p->p_vaddr >= ELF_ADDRESS_END || p->p_memsz > ELF_ADDRESS_END - p->p_vaddr)
 		return refuse(ret_why, "a segment outside of the address space");
-	if ((p->p_vaddr ^ p->p_offset) & (ELF_PAGE - 1))
+	if (p->p_filesz && (p->p_vaddr ^ p->p_offset) & (ELF_PAGE - 1))
 		return refuse(ret_why, "a segment whose address and offset don't agree");
 	return 0;
 }

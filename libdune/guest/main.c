@@ -16,7 +16,7 @@ static void remove_loader(struct dune_regs *regs)
 		const u64 args[6] = { boot.unmap[i].start, boot.unmap[i].size_bytes };
 
 		if (host_call(regs, __NR_munmap, args) && !cpu->nr_frames)
-			panic_here("loader");
+			panic_here(PANIC_LOADER);
 	}
 }
 

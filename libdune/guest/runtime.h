@@ -57,6 +57,13 @@ struct host_result {
 	u64 kind;	/* DUNE_HC_SYSCALL's RDX; valid with a frame */
 };
 
+/* Why the runtime gives up without an exception: in RAX of the report, with vector 255. */
+enum panic {
+	PANIC_LOADER = 1,	/* the loader's mappings can't be removed */
+	PANIC_FRAMES,		/* more than MAX_FRAMES signal frames */
+	PANIC_FRAME_LOST,	/* a frame that the kernel has just built can't be read */
+};
+
 /* trap.c */
 struct dune_trap;
 void trap_dispatch(struct dune_regs *regs, u64 vector, u64 error);
@@ -65,7 +72,7 @@ void return_refused(struct dune_regs *regs);
 long trap_set(u64 vector, u64 handler);
 void raise_signal(u64 signal, u64 code, u64 address);
 _Noreturn void panic(struct dune_regs *regs, u64 vector, u64 error, u64 cr2);
-_Noreturn void panic_here(const char *why);
+_Noreturn void panic_here(enum panic why);
 
 /* slice.c */
 void slice_init(void);

@@ -38,10 +38,10 @@ static const struct frame_registers *take_chain(u64 frame)
 
 	for (;;) {
 		if (n == MAX_FRAMES - cpu->nr_frames)
-			panic_here("signal frames");
+			panic_here(PANIC_FRAMES);
 		chain[n++] = frame;
 		if (copy_in(f, frame + FRAME_REGS, sizeof(*f)))
-			panic_here("signal frame");
+			panic_here(PANIC_FRAME_LOST);
 		if (frame_phase(f->ip) != PHASE_CHAINED)
 			break;
 		frame = f->sp;
@@ -113,7 +113,11 @@ void signal_enter_handlers(struct dune_regs *regs)
 /* The signal interrupt: the program was between two instructions. */
 void signal_interrupt(struct dune_regs *regs)
 {
-	take_chain(run_page->signal_frame);
+	u64 frame = run_page->signal_frame;
+
+	if (!frame)
+		return;		/* INT n of a ring-0 program */
+	take_chain(frame);
 	signal_enter_handlers(regs);
 }
 

@@ -73,12 +73,11 @@ _Noreturn void panic(struct dune_regs *regs, u64 vector, u64 error, u64 cr2)
 	hc_panic(cpu->gpa + offsetof(struct percpu, scratch), vector, error, cr2);
 }
 
-/* The runtime refuses to go on: no exception, so the vector says 255; RAX names the reason. */
-_Noreturn void panic_here(const char *why)
+_Noreturn void panic_here(enum panic why)
 {
 	struct dune_regs regs = *(struct dune_regs *)FRAME;
 
-	memcpy(&regs.rax, why, sizeof(regs.rax));
+	regs.rax = why;
 	regs.rip = (u64)__builtin_return_address(0);
 	panic(&regs, NR_VECTORS - 1, 0, 0);
 }

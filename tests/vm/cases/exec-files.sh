@@ -39,8 +39,28 @@ expect_match "stat" "$($run /bin/busybox grep -c heap /proc/self/maps)" '^[01]$'
 expect_equal "own image" "$($run /bin/busybox grep -c dune-exec /proc/self/maps)" 0
 # The trampoline and its two pages are all that a program finds besides its own.
 expect_equal "area" "$($run /bin/busybox grep -c 'anon_inode:\[dune' /proc/self/maps)" 3
+expect_status 42 /progs/exec_stack
+expect_status 42 $run /progs/exec_stack
+# A static-PIE program: dune-exec itself, which misses its arguments.
+expect_match "static-PIE" "$($run /usr/lib/dune/dune-exec 2>&1)" '^dune-exec: usage: '
+expect_equal "interpreter as program" \
+	"$($run /lib64/ld-linux-x86-64.so.2 /usr/bin/ls -d /lib)" "/lib"
 expect_equal "ignored signal" "$(trap '' USR1; $run /bin/busybox sh -c 'kill -USR1 $$; echo on')" on
 expect_status 143 $run /bin/busybox sh -c 'kill $$'
+
+# Stopped and continued inside of a system call that only the kernel can restart.
+$run /bin/busybox sleep 2 &
+pid=$!
+usleep 300000
+child=$(pgrep -P $pid)
+expect kill -STOP "$child"
+usleep 100000
+expect kill -CONT "$child"
+expect wait $pid
+
+out=$(/progs/mkctx 1000 /progs/deny_run /usr/lib/dune/dune-exec FD /bin/busybox true 2>&1)
+expect_equal "status under a filter" $? 125
+expect_match "message under a filter" "$out" "^dune-exec: .*seccomp filter"
 
 refused 127 "No such file" /tmp/f/absent
 refused 127 "No such file" /tmp/f/lost

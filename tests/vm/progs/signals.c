@@ -206,6 +206,28 @@ static void clobber(int signal, siginfo_t *info, void *context)
 	count[signal]++;
 }
 
+static void clobber_avx(int signal, siginfo_t *info, void *context)
+{
+	__asm__ volatile("vxorps %%ymm7, %%ymm7, %%ymm7\n\tvzeroall" : : : "xmm7");
+	count[signal]++;
+}
+
+/* The upper half of a YMM register, through the kernel's extended frame. */
+static void test_avx(void)
+{
+	const struct itimerval timer = { .it_value.tv_usec = 2000 };
+	uint64_t in[4] = { 1, 2, 3, 4 }, got[4] = { 0 };
+
+	if (!__builtin_cpu_supports("avx"))
+		return;
+	set(SIGALRM, clobber_avx, 0);
+	count[SIGALRM] = 0;
+	check(!setitimer(ITIMER_REAL, &timer, NULL));
+	__asm__ volatile("vmovdqu (%0), %%ymm7\n1:\tcmpl $0, (%2)\n\tje 1b\n\tvmovdqu %%ymm7, (%1)"
+			 : : "r"(in), "r"(got), "r"(&count[SIGALRM]) : "xmm7", "memory");
+	check(!memcmp(in, got, sizeof(in)));
+}
+
 static void test_registers(void)
 {
 	const struct itimerval timer = { .it_value.tv_usec = 2000 }, off = { 0 };
@@ -469,6 +491,7 @@ int main(void)
 	test_float();
 	test_single_step();
 	test_registers();
+	test_avx();
 	test_restart();
 	test_masks();
 	test_action_errors();
