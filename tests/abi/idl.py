@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A strict parser of Varlink's interface definitions, as strict as the strictest client we know: no
-trailing commas, no `any`, no `??`, no duplicate fields or members, only types that exist, names as the
-specification has them."""
+trailing commas, no `any`, no `??`, no duplicate fields or members, only types that exist, names as
+the specification has them."""
 import re
 
 TOKEN = re.compile(r"[ \t\r\n]+|#[^\n]*|->|\[\]|\[string\]|[():,?]|[A-Za-z0-9_.-]+")
@@ -16,7 +16,7 @@ class IdlError(Exception):
 
 
 class Type:
-    """A struct (fields), an enum (names in order) or a reference; with a prefix of ?, [] and [string]."""
+    """A struct (fields), an enum (names in order) or a reference, with a prefix of ?, [], [string]."""
 
     def __init__(self, prefix="", name=None, fields=None, enum=None):
         self.prefix, self.name, self.fields, self.enum = prefix, name, fields, enum

@@ -7,13 +7,15 @@ HEAD = "interface a.b\n"
 GOOD = [
     HEAD,
     HEAD + "method M() -> ()",
-    HEAD + "type T (a: int, b: ?string, c: []T, d: [string]?bool, e: ?[]int, f: (x, y), g: (h: float))",
+    HEAD + "type T (a: int, b: ?string, c: []T, d: [string]?bool, e: ?[]int, f: (x, y))",
+    HEAD + "type T (g: (h: float, i: ?(j: int)))",
     HEAD + "error E ()\nerror F (a_b: object)",
     "# text\ninterface a-b.c9.d # more\nmethod M(a: T) -> (b: ?(x, y))\ntype T (x, y)",
 ]
 
 BAD = [
-    "", "interface a", "interface a.", "interface a.b.", "method M() -> ()", HEAD + "method m() -> ()",
+    "", "interface a", "interface a.", "interface a.b.", "method M() -> ()",
+    HEAD + "method m() -> ()",
     HEAD + "method M()", HEAD + "method M() -> (x, y)", HEAD + "method M(x, y) -> ()",
     HEAD + "type T (a: int,)", HEAD + "type T (a: int b: int)", HEAD + "type T (a: ??int)",
     HEAD + "type T (a: any)", HEAD + "type T (a: int, a: int)", HEAD + "type T (x, x)",
@@ -21,7 +23,8 @@ BAD = [
     HEAD + "type T (_a: int)", HEAD + "type T (a_: int)", HEAD + "type T (9a: int)",
     HEAD + "type T (a: U)", HEAD + "method M(a: U) -> ()", HEAD + "method M() -> (a: []U)",
     HEAD + "type T (a: int)\nerror T ()", HEAD + "type T (a: int", HEAD + "type T a: int)",
-    HEAD + "error E (x, y)", HEAD + "type T (a: [int]int)", HEAD + "type T (a: Int)", HEAD + "type T (a:)",
+    HEAD + "error E (x, y)", HEAD + "type T (a: [int]int)", HEAD + "type T (a: Int)",
+    HEAD + "type T (a:)",
     HEAD + "type T (a: int);", HEAD + "interface c.d", HEAD + "type T_U ()", HEAD + "union T ()",
 ]
 
