@@ -132,6 +132,20 @@ $(B)/dune-exec: $(EXEC_OBJS)
 $(B)/tests/unit/test_elf: $(B)/libdune/exec/elf.o
 $(B)/tests/unit/test_exec_stack: $(B)/libdune/exec/stack.o
 
+# dune-exec as on a processor without 1 GB pages, for a test
+vm-progs: $(B)/tests/vm/dune-exec-2m
+$(B)/tests/vm/dune-exec-2m: $(EXEC_OBJS) libdune/host/load.c
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fPIE -DNO_PAGE_1G=1 -static-pie \
+		-Wl,-z,noexecstack -o $@ libdune/host/load.c \
+		$(filter-out $(B)/libdune/host/load.o,$(EXEC_OBJS))
+
+$(B)/tests/vm/exec_stack: tests/vm/progs/exec_stack.c
+	$(call say,VMPROG,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 -O2 -g $(WARN) $(WERROR) -static -Wl,-z,execstack -o $@ $<
+
 # Test programs that enter Dune mode themselves
 $(B)/tests/vm/ring0_%: tests/vm/progs/ring0_%.c $(B)/libdune.a
 	$(call say,VMPROG,$<)

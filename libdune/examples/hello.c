@@ -18,7 +18,7 @@
 /* An address that no page table of ours maps. */
 #define NOWHERE ((volatile char *)0xffff900000000000)
 /* Timer interrupts exit too: a fault counts as handled without an exit when one try had none. */
-#define TRIES 50
+#define TRIES	50
 
 static volatile unsigned int traps;
 static volatile uint64_t fault_address;

@@ -77,7 +77,8 @@ static int check_load(const Elf64_Phdr *p, uint64_t file_size, const char **ret_
 	return 0;
 }
 
-static int add_load(struct elf_file *f, const Elf64_Phdr *p, uint64_t file_size, const char **ret_why)
+static int add_load(struct elf_file *f, const Elf64_Phdr *p, uint64_t file_size,
+		    const char **ret_why)
 {
 	const struct elf_load *last = f->nr_loads ? &f->loads[f->nr_loads - 1] : NULL;
 	int error = check_load(p, file_size, ret_why);
@@ -106,7 +107,7 @@ static int add_interpreter(struct elf_file *f, const Elf64_Phdr *p, uint64_t fil
 			   const char **ret_why)
 {
 	if (f->interpreter_size)
-		return 0;	/* the first counts */
+		return 0; /* the first counts */
 	if (p->p_filesz < 2 || p->p_filesz > ELF_MAX_INTERPRETER)
 		return refuse(ret_why, "bad size of the interpreter's name");
 	if (p->p_offset > file_size || p->p_filesz > file_size - p->p_offset)

@@ -18,12 +18,12 @@
 #include "proto/dune_abi.h"
 
 /* Linux's ELF_ET_DYN_BASE for x86-64 and its 28 bits of randomness, in pages. */
-#define PIE_BASE		0x555555554000ull
-#define PIE_RANDOM_PAGES	(1ull << 28)
+#define PIE_BASE	 0x555555554000ull
+#define PIE_RANDOM_PAGES (1ull << 28)
 /* This process's own heap lies near PIE_BASE: so much further when the place is taken. */
-#define PIE_STEP		0x4000000ull
-#define PIE_TRIES		16
-#define HEAD_SIZE		4096
+#define PIE_STEP	 0x4000000ull
+#define PIE_TRIES	 16
+#define HEAD_SIZE	 4096
 
 int complain(int status, const char *what, const char *why)
 {
@@ -69,7 +69,8 @@ static int open_executable(const char *path, uint64_t *ret_size)
 		return complain_errno(path, error);
 	}
 	/* As execve: a regular file, with permission, not on a noexec mount. */
-	if (!S_ISREG(st.st_mode) || syscall(SYS_faccessat2, fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS)) {
+	if (!S_ISREG(st.st_mode) ||
+	    syscall(SYS_faccessat2, fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS)) {
 		close(fd);
 		return complain_errno(path, EACCES);
 	}
@@ -252,9 +253,8 @@ static int map_load(int fd, const struct elf_load *l, uint64_t base)
 		      (l->address + l->file_bytes) & (ELF_PAGE - 1) && l->file_bytes;
 	int error;
 
-	if (l->file_bytes &&
-	    mmap((void *)start, size, clears ? prot | PROT_WRITE : prot, MAP_PRIVATE | MAP_FIXED, fd,
-		 l->offset - skip) == MAP_FAILED)
+	if (l->file_bytes && mmap((void *)start, size, clears ? prot | PROT_WRITE : prot,
+				  MAP_PRIVATE | MAP_FIXED, fd, l->offset - skip) == MAP_FAILED)
 		return -errno;
 	if (l->memory_bytes > l->file_bytes) {
 		error = map_zeroes(l, base, prot);
@@ -274,7 +274,8 @@ static int unmap_gaps(const struct program *p)
 	for (unsigned int i = 0; i < p->file.nr_loads; i++) {
 		const struct elf_load *l = &p->file.loads[i];
 		uint64_t start = (p->base + l->address) & ~(ELF_PAGE - 1);
-		uint64_t end = (p->base + l->address + l->memory_bytes + ELF_PAGE - 1) & ~(ELF_PAGE - 1);
+		uint64_t end = (p->base + l->address + l->memory_bytes + ELF_PAGE - 1) &
+			       ~(ELF_PAGE - 1);
 
 		if (start > covered && munmap((void *)covered, start - covered))
 			return -errno;

@@ -8,15 +8,15 @@
 #include <stdbool.h>
 #include "libdune/exec/elf.h"
 
-#define EXIT_CONTEXT	125	/* module or context */
-#define EXIT_NOT_EXEC	126
-#define EXIT_NOT_FOUND	127
+#define EXIT_CONTEXT   125 /* module or context */
+#define EXIT_NOT_EXEC  126
+#define EXIT_NOT_FOUND 127
 
 /* A file, parsed, and where it lies. */
 struct program {
 	struct elf_file file;
-	uint64_t base;		/* to be added to the file's addresses */
-	char *interpreter;	/* path, or NULL; never freed: the process becomes the program */
+	uint64_t base; /* to be added to the file's addresses */
+	char *interpreter; /* path, or NULL; never freed: the process becomes the program */
 };
 
 /* Prints `dune-exec: what: why` and returns status, the process's exit status. */

@@ -24,9 +24,9 @@
 #include "libdune/exec/stack.h"
 #include "libdune/host/host.h"
 
-#define OWN_ARGUMENTS	3	/* own name, FD, PATH */
+#define OWN_ARGUMENTS 3 /* own name, FD, PATH */
 /* Linux's brk randomisation for x86-64. */
-#define BRK_RANDOM	0x02000000ull
+#define BRK_RANDOM    0x02000000ull
 
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char _end[] __attribute__((visibility("hidden")));
@@ -205,10 +205,12 @@ static int complain_context(enum host_step step, int error)
 	char line[160];
 
 	snprintf(line, sizeof(line), "%s%s%s%s", strerror(-error),
-		 error == -EPROTONOSUPPORT ? " (module and dune-exec are of different versions)" : "",
+		 error == -EPROTONOSUPPORT ? " (module and dune-exec are of different versions)" :
+					     "",
 		 error == -ENOTTY || error == -EBADF ? " (not a context fd)" : "",
-		 prctl(PR_GET_SECCOMP) == 2 ? " (the caller has a seccomp filter, which may forbid it)"
-					    : "");
+		 prctl(PR_GET_SECCOMP) == 2 ?
+			 " (the caller has a seccomp filter, which may forbid it)" :
+			 "");
 	return complain(EXIT_CONTEXT, host_step_text(step), line);
 }
 
@@ -233,7 +235,8 @@ static int exec_stack(const struct launch *l)
 	if (l->program.file.stack != ELF_STACK_EXEC)
 		return 0;
 	if (mprotect((void *)page, ELF_PAGE, PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN))
-		return complain(EXIT_NOT_EXEC, l->path, "wants an executable stack, which is refused");
+		return complain(EXIT_NOT_EXEC, l->path,
+				"wants an executable stack, which is refused");
 	return 0;
 }
 

@@ -11,15 +11,15 @@
 #include "libdune/exec/stack.h"
 
 /* In <linux/rseq.h>'s users' auxv since 6.3; the C library has no names for them. */
-#define AUX_RSEQ_FEATURE_SIZE	27
-#define AUX_RSEQ_ALIGN		28
-#define MAX_AUX			64
+#define AUX_RSEQ_FEATURE_SIZE 27
+#define AUX_RSEQ_ALIGN	      28
+#define MAX_AUX		      64
 
 struct old_stack {
 	char **envp;
 	int nr_env;
 	const Elf64_auxv_t *auxv;
-	int nr_aux;		/* AT_NULL included */
+	int nr_aux; /* AT_NULL included */
 	uint64_t end;
 };
 
@@ -162,7 +162,8 @@ int stack_build(const struct stack_request *request, struct stack_image *ret_ima
 	m.rsp = (old.end - words * 8 - strings) & ~15ull;
 	m.size = old.end - m.rsp;
 	m.mapping_size = (m.size + ELF_PAGE - 1) & ~(ELF_PAGE - 1);
-	m.bytes = mmap(NULL, m.mapping_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	m.bytes = mmap(NULL, m.mapping_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
 	if (m.bytes == MAP_FAILED)
 		return -errno;
 	place_strings(request, &old, &m, strings);

@@ -9,19 +9,19 @@
 #include "libdune/exec/load.h"
 
 struct stack_request {
-	char **argv;		/* of dune-exec; its strings and auxv lie on the stack */
+	char **argv; /* of dune-exec; its strings and auxv lie on the stack */
 	int argc;
-	int skip;		/* arguments that are dune-exec's own */
-	const char *prefix[3];	/* a script's interpreter, its argument, the script; else NULL */
-	const char *path;	/* AT_EXECFN: on the stack already */
-	const struct program *program, *interpreter;	/* interpreter NULL: none */
+	int skip; /* arguments that are dune-exec's own */
+	const char *prefix[3]; /* a script's interpreter, its argument, the script; else NULL */
+	const char *path; /* AT_EXECFN: on the stack already */
+	const struct program *program, *interpreter; /* interpreter NULL: none */
 };
 
 struct stack_image {
-	char *bytes;		/* an own mapping */
+	char *bytes; /* an own mapping */
 	uint64_t mapping_size;
 	uint64_t size;
-	uint64_t rsp;		/* where bytes go and where the program starts */
+	uint64_t rsp; /* where bytes go and where the program starts */
 	uint64_t arg_start, arg_end, env_start, env_end;
 	uint64_t auxv, auxv_size;
 };

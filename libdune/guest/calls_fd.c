@@ -9,7 +9,7 @@
 #include "libdune/guest/hypercall.h"
 #include "libdune/guest/range.h"
 
-#define CLOSE_RANGE_FLAGS	(2 | 4)	/* UNSHARE, CLOEXEC */
+#define CLOSE_RANGE_FLAGS (2 | 4) /* UNSHARE, CLOEXEC */
 
 /* Calls whose first argument is an fd. */
 long call_fd(struct dune_regs *regs)

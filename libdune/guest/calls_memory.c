@@ -18,7 +18,7 @@ long call_mmap(struct dune_regs *regs)
 	if (range_hits_area(args[0], args[1])) {
 		if (args[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE))
 			return -EPERM;
-		args[0] = 0;	/* only a hint */
+		args[0] = 0; /* only a hint */
 	}
 	return host_call(regs, __NR_mmap, args);
 }

@@ -7,12 +7,12 @@
 #include <errno.h>
 #include "libdune/guest/hypercall.h"
 
-#define MAGIC1		0x46505853u
-#define MAGIC2		0x46505845u
-#define FXSAVE_SIZE	512
-#define HEADER_SIZE	64
-#define FEATURES_FPSSE	3ull
-#define MXCSR_DEFAULT	0x1f80
+#define MAGIC1	       0x46505853u
+#define MAGIC2	       0x46505845u
+#define FXSAVE_SIZE    512
+#define HEADER_SIZE    64
+#define FEATURES_FPSSE 3ull
+#define MXCSR_DEFAULT  0x1f80
 
 /* The software bytes of the kernel's frame, at offset 464 of the FXSAVE area. */
 struct frame_info {

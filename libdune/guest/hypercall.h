@@ -56,7 +56,8 @@ static inline s64 hc_private_alloc(u64 pages)
 }
 
 /* A fault as the kernel would report it; the signal comes before the program's next instruction. */
-static inline void hc_raise(u64 signal, u64 code, u64 address, u64 trap, u64 error, u64 fault_address)
+static inline void hc_raise(u64 signal, u64 code, u64 address, u64 trap, u64 error,
+			    u64 fault_address)
 {
 	register u64 r8 __asm__("r8") = trap;
 	register u64 r9 __asm__("r9") = error;

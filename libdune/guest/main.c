@@ -37,7 +37,7 @@ void runtime_main(void)
 
 	cpu->ring = boot.ring;
 	cpu->gpa = boot.percpu_gpa;
-	cpu->args_user = DUNE_ARGS_ADDR;	/* vcpu 0 */
+	cpu->args_user = DUNE_ARGS_ADDR; /* vcpu 0 */
 	slice_init();
 	signal_init();
 	*regs = boot.regs;

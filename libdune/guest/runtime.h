@@ -18,21 +18,21 @@ typedef __s32 s32;
 typedef __s64 s64;
 
 /* Frames that wait to be handed to handlers: more than this at once ends the context. */
-#define MAX_FRAMES	64
+#define MAX_FRAMES 64
 
 /* Bytes of the per-vcpu page used as the private side of copies. */
-#define SCRATCH_SIZE	1024
+#define SCRATCH_SIZE 1024
 
 struct percpu {
-	u32 ring;		/* CPU_RING */
+	u32 ring; /* CPU_RING */
 	u32 pad;
 	u64 vector;
 	u64 error;
-	u64 gpa;		/* of this struct */
-	u64 args_user;		/* host user address of the argument page */
+	u64 gpa; /* of this struct */
+	u64 args_user; /* host user address of the argument page */
 	u64 unknown_calls;
-	u32 nr_frames;		/* signal frames taken from the host, oldest first */
-	u32 restart;		/* the current system call is to be made again */
+	u32 nr_frames; /* signal frames taken from the host, oldest first */
+	u32 restart; /* the current system call is to be made again */
 	u64 frames[MAX_FRAMES];
 	u8 scratch[SCRATCH_SIZE] __attribute__((aligned(64)));
 };
@@ -44,24 +44,24 @@ _Static_assert(offsetof(struct dune_regs, rip) == R_RIP, "assembly");
 _Static_assert(offsetof(struct dune_regs, ss) == R_SS, "assembly");
 _Static_assert(sizeof(struct dune_regs) == R_SIZE, "assembly");
 
-#define cpu		((struct percpu *)PERCPU_BASE)
-#define run_page	((const volatile struct dune_run *)(PERCPU_BASE + PERCPU_RUN))
-#define args_page	((void *)(PERCPU_BASE + PERCPU_ARGS))
+#define cpu	  ((struct percpu *)PERCPU_BASE)
+#define run_page  ((const volatile struct dune_run *)(PERCPU_BASE + PERCPU_RUN))
+#define args_page ((void *)(PERCPU_BASE + PERCPU_ARGS))
 
 extern struct runtime_boot boot;
 
 /* What the host answered to a system call. */
 struct host_result {
 	u64 value;
-	u64 frame;	/* signal frame, or 0 */
-	u64 kind;	/* DUNE_HC_SYSCALL's RDX; valid with a frame */
+	u64 frame; /* signal frame, or 0 */
+	u64 kind; /* DUNE_HC_SYSCALL's RDX; valid with a frame */
 };
 
 /* Why the runtime gives up without an exception: in RAX of the report, with vector 255. */
 enum panic {
-	PANIC_LOADER = 1,	/* the loader's mappings can't be removed */
-	PANIC_FRAMES,		/* more than MAX_FRAMES signal frames */
-	PANIC_FRAME_LOST,	/* a frame that the kernel has just built can't be read */
+	PANIC_LOADER = 1, /* the loader's mappings can't be removed */
+	PANIC_FRAMES, /* more than MAX_FRAMES signal frames */
+	PANIC_FRAME_LOST, /* a frame that the kernel has just built can't be read */
 };
 
 /* trap.c */

@@ -33,26 +33,41 @@ struct frame_context {
 	__u64 sigmask;
 };
 
-#define FRAME_CONTEXT	8	/* after the return address */
-#define FRAME_REGS	(FRAME_CONTEXT + offsetof(struct frame_context, regs))
-#define FRAME_STACK	(FRAME_CONTEXT + offsetof(struct frame_context, stack))
-#define FRAME_SIGMASK	(FRAME_CONTEXT + offsetof(struct frame_context, sigmask))
-#define FRAME_SIGINFO	(FRAME_CONTEXT + sizeof(struct frame_context))
+#define FRAME_CONTEXT 8 /* after the return address */
+#define FRAME_REGS    (FRAME_CONTEXT + offsetof(struct frame_context, regs))
+#define FRAME_STACK   (FRAME_CONTEXT + offsetof(struct frame_context, stack))
+#define FRAME_SIGMASK (FRAME_CONTEXT + offsetof(struct frame_context, sigmask))
+#define FRAME_SIGINFO (FRAME_CONTEXT + sizeof(struct frame_context))
 
 _Static_assert(sizeof(struct frame_context) == 304, "kernel's format");
 _Static_assert(FRAME_REGS == 48 && FRAME_SIGINFO == 312, "kernel's format");
 
 /* Flags that a program may set through rt_sigreturn: Linux's FIX_EFLAGS. */
-#define FRAME_FLAGS	0x50dd5ull
+#define FRAME_FLAGS 0x50dd5ull
 
 static inline void frame_from_regs(struct frame_registers *f, const struct dune_regs *r)
 {
 	*f = (struct frame_registers){
-		.r8 = r->r8, .r9 = r->r9, .r10 = r->r10, .r11 = r->r11,
-		.r12 = r->r12, .r13 = r->r13, .r14 = r->r14, .r15 = r->r15,
-		.di = r->rdi, .si = r->rsi, .bp = r->rbp, .bx = r->rbx,
-		.dx = r->rdx, .ax = r->rax, .cx = r->rcx, .sp = r->rsp,
-		.ip = r->rip, .flags = r->rflags, .cs = r->cs, .ss = r->ss,
+		.r8 = r->r8,
+		.r9 = r->r9,
+		.r10 = r->r10,
+		.r11 = r->r11,
+		.r12 = r->r12,
+		.r13 = r->r13,
+		.r14 = r->r14,
+		.r15 = r->r15,
+		.di = r->rdi,
+		.si = r->rsi,
+		.bp = r->rbp,
+		.bx = r->rbx,
+		.dx = r->rdx,
+		.ax = r->rax,
+		.cx = r->rcx,
+		.sp = r->rsp,
+		.ip = r->rip,
+		.flags = r->rflags,
+		.cs = r->cs,
+		.ss = r->ss,
 	};
 }
 
@@ -60,11 +75,25 @@ static inline void frame_from_regs(struct frame_registers *f, const struct dune_
 static inline void regs_from_frame(struct dune_regs *r, const struct frame_registers *f)
 {
 	*r = (struct dune_regs){
-		.rax = f->ax, .rcx = f->cx, .rdx = f->dx, .rbx = f->bx,
-		.rsp = f->sp, .rbp = f->bp, .rsi = f->si, .rdi = f->di,
-		.r8 = f->r8, .r9 = f->r9, .r10 = f->r10, .r11 = f->r11,
-		.r12 = f->r12, .r13 = f->r13, .r14 = f->r14, .r15 = f->r15,
-		.rip = f->ip, .cs = r->cs, .ss = r->ss,
+		.rax = f->ax,
+		.rcx = f->cx,
+		.rdx = f->dx,
+		.rbx = f->bx,
+		.rsp = f->sp,
+		.rbp = f->bp,
+		.rsi = f->si,
+		.rdi = f->di,
+		.r8 = f->r8,
+		.r9 = f->r9,
+		.r10 = f->r10,
+		.r11 = f->r11,
+		.r12 = f->r12,
+		.r13 = f->r13,
+		.r14 = f->r14,
+		.r15 = f->r15,
+		.rip = f->ip,
+		.cs = r->cs,
+		.ss = r->ss,
 		.rflags = (r->rflags & ~FRAME_FLAGS & ~0x3000ull) | (f->flags & FRAME_FLAGS) |
 			  FLAG_IF | FLAG_FIXED,
 	};

@@ -13,11 +13,12 @@
 #include "libdune/guest/sigframe.h"
 
 /* Flags of struct sigaction that Linux 6.1 keeps and shows. */
-#define KNOWN_FLAGS	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | \
-			 SA_NODEFER | SA_RESETHAND | SA_EXPOSE_TAGBITS | SA_RESTORER)
-#define HANDLER_IGNORE	1
-#define HANDLER_MAX_SPECIAL 1	/* SIG_DFL and SIG_IGN */
-#define bit(signal)	(1ull << ((signal) - 1))
+#define KNOWN_FLAGS                                                                        \
+	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | \
+	 SA_RESETHAND | SA_EXPOSE_TAGBITS | SA_RESTORER)
+#define HANDLER_IGNORE	    1
+#define HANDLER_MAX_SPECIAL 1 /* SIG_DFL and SIG_IGN */
+#define bit(signal)	    (1ull << ((signal)-1))
 
 static struct runtime_action actions[RUNTIME_NR_SIGNALS];
 
@@ -116,7 +117,7 @@ void signal_interrupt(struct dune_regs *regs)
 	u64 frame = run_page->signal_frame;
 
 	if (!frame)
-		return;		/* INT n of a ring-0 program */
+		return; /* INT n of a ring-0 program */
 	take_chain(frame);
 	signal_enter_handlers(regs);
 }

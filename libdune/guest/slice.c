@@ -14,7 +14,7 @@
 #define PTE_D		0x40ull
 #define PTE_PS		0x80ull
 #define PTE_ADDRESS	0x000ffffffffff000ull
-#define POOL_GROW_PAGES	16
+#define POOL_GROW_PAGES 16
 
 static u64 *pml4;
 static u64 pool_next, pool_end;

@@ -10,15 +10,15 @@
 #include <dune/dune.h>
 #include "libdune/guest/hypercall.h"
 
-#define NR_VECTORS	256
-#define TRAP_DB		1
-#define TRAP_PF		14
-#define TRAP_MF		16
-#define TRAP_AC		17
-#define TRAP_XM		19
-#define PF_PRESENT	1
-#define PF_USER		4
-#define RED_ZONE	128
+#define NR_VECTORS 256
+#define TRAP_DB	   1
+#define TRAP_PF	   14
+#define TRAP_MF	   16
+#define TRAP_AC	   17
+#define TRAP_XM	   19
+#define PF_PRESENT 1
+#define PF_USER	   4
+#define RED_ZONE   128
 
 struct fixup {
 	u64 at;
@@ -29,27 +29,19 @@ extern const struct fixup fixup_start[], fixup_end[];
 /* What Linux sends for an exception of user mode. A vector without a row can't come from ring 3. */
 struct trap_signal {
 	u8 signal;
-	u8 rip_is_address;	/* si_addr = RIP, else 0 */
+	u8 rip_is_address; /* si_addr = RIP, else 0 */
 	s32 code;
 };
 
 static const struct trap_signal signals[] = {
-	[0] = { SIGFPE, 1, FPE_INTDIV },
-	[1] = { SIGTRAP, 1, TRAP_BRKPT },
-	[3] = { SIGTRAP, 0, SI_KERNEL },
-	[4] = { SIGSEGV, 0, SI_KERNEL },
-	[5] = { SIGSEGV, 0, SI_KERNEL },
-	[6] = { SIGILL, 1, ILL_ILLOPN },
-	[7] = { SIGSEGV, 0, SI_KERNEL },
-	[9] = { SIGFPE, 0, SI_KERNEL },
-	[10] = { SIGSEGV, 0, SI_KERNEL },
-	[11] = { SIGBUS, 0, SI_KERNEL },
-	[12] = { SIGBUS, 0, SI_KERNEL },
-	[13] = { SIGSEGV, 0, SI_KERNEL },
-	[14] = { SIGSEGV, 0, SEGV_MAPERR },
-	[16] = { SIGFPE, 1, 0 },
-	[17] = { SIGBUS, 0, BUS_ADRALN },
-	[19] = { SIGFPE, 1, 0 },
+	[0] = { SIGFPE, 1, FPE_INTDIV },    [1] = { SIGTRAP, 1, TRAP_BRKPT },
+	[3] = { SIGTRAP, 0, SI_KERNEL },    [4] = { SIGSEGV, 0, SI_KERNEL },
+	[5] = { SIGSEGV, 0, SI_KERNEL },    [6] = { SIGILL, 1, ILL_ILLOPN },
+	[7] = { SIGSEGV, 0, SI_KERNEL },    [9] = { SIGFPE, 0, SI_KERNEL },
+	[10] = { SIGSEGV, 0, SI_KERNEL },   [11] = { SIGBUS, 0, SI_KERNEL },
+	[12] = { SIGBUS, 0, SI_KERNEL },    [13] = { SIGSEGV, 0, SI_KERNEL },
+	[14] = { SIGSEGV, 0, SEGV_MAPERR }, [16] = { SIGFPE, 1, 0 },
+	[17] = { SIGBUS, 0, BUS_ADRALN },   [19] = { SIGFPE, 1, 0 },
 };
 
 static u64 handlers[NR_VECTORS];
@@ -139,15 +131,15 @@ static s32 sse_code(void)
 /* The signal comes before the instruction at regs->rip executes. */
 static void trap_to_signal(struct dune_regs *regs, u64 vector, u64 error, u64 cr2)
 {
-	const struct trap_signal *row = vector < sizeof(signals) / sizeof(*signals) ?
-					&signals[vector] : NULL;
+	const struct trap_signal *row =
+		vector < sizeof(signals) / sizeof(*signals) ? &signals[vector] : NULL;
 	u64 address = 0;
 	s32 code;
 
 	if (!row || !row->signal) {
 		if (cpu->ring == 3)
 			panic(regs, vector, error, cr2);
-		row = &signals[13];	/* INT n of a ring-0 program without a handler for n */
+		row = &signals[13]; /* INT n of a ring-0 program without a handler for n */
 	}
 	code = row->code;
 	if (vector == TRAP_MF)

@@ -14,10 +14,10 @@
 #include "libdune/host/host.h"
 
 /* Above what programs use, below what they size tables by. */
-#define FD_HIGHEST	1023
-#define FD_TRIES	64
-#define RSEQ_SIGNATURE	0x53053053
-#define RSEQ_SIZE	32
+#define FD_HIGHEST     1023
+#define FD_TRIES       64
+#define RSEQ_SIGNATURE 0x53053053
+#define RSEQ_SIZE      32
 
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned int __rseq_size __attribute__((weak));
@@ -58,7 +58,8 @@ int host_move_fd(int fd)
 
 static int map_page(int fd, uint64_t address, int prot, off_t offset)
 {
-	void *page = mmap((void *)address, 4096, prot, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, offset);
+	void *page =
+		mmap((void *)address, 4096, prot, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, offset);
 
 	if (page == MAP_FAILED)
 		return -errno;

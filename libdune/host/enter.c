@@ -12,7 +12,7 @@
 #include <dune/dune.h>
 #include "libdune/host/host.h"
 
-#define HANDLER_MAX_SPECIAL	1	/* SIG_DFL, SIG_IGN */
+#define HANDLER_MAX_SPECIAL 1 /* SIG_DFL, SIG_IGN */
 
 static int entered;
 
@@ -21,7 +21,8 @@ struct enter {
 	struct runtime_boot boot;
 };
 
-static int kernel_sigaction(int signal, const struct runtime_action *new, struct runtime_action *old)
+static int kernel_sigaction(int signal, const struct runtime_action *new,
+			    struct runtime_action *old)
 {
 	return syscall(SYS_rt_sigaction, signal, new, old, 8) ? -errno : 0;
 }

@@ -12,21 +12,25 @@
 #include <sys/mman.h>
 #include "libdune/host/host.h"
 
-#define PAGE		4096ull
-#define PTE_P		0x1ull
-#define PTE_RW		0x2ull
-#define PTE_A		0x20ull
-#define PTE_D		0x40ull
-#define PTE_PS		0x80ull
-#define PTE_NX		(1ull << 63)
-#define TABLE		(PTE_P | PTE_RW | PTE_A)
-#define READ		(PTE_P | PTE_A | PTE_NX)
-#define WRITE		(PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX)
-#define EXEC		(PTE_P | PTE_A)
+#define PAGE   4096ull
+#define PTE_P  0x1ull
+#define PTE_RW 0x2ull
+#define PTE_A  0x20ull
+#define PTE_D  0x40ull
+#define PTE_PS 0x80ull
+#define PTE_NX (1ull << 63)
+#define TABLE  (PTE_P | PTE_RW | PTE_A)
+#define READ   (PTE_P | PTE_A | PTE_NX)
+#define WRITE  (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX)
+#define EXEC   (PTE_P | PTE_A)
 
 /* Tables of the lower half that are there from the start: a usual program needs three to six. */
-#define POOL_PAGES	12
-#define FPU_LEGACY_SIZE	512
+#define POOL_PAGES 12
+/* A test builds this file for a processor without 1 GB pages: no emulated one is without them. */
+#ifndef NO_PAGE_1G
+#define NO_PAGE_1G 0
+#endif
+#define FPU_LEGACY_SIZE 512
 
 struct gate {
 	uint16_t offset0, selector;
@@ -82,7 +86,8 @@ static void map_small(struct builder *b, uint64_t gpa, uint64_t pages, uint64_t 
 		b->small_pt[gpa / PAGE] = gpa | flags;
 }
 
-static void map_cpu(struct builder *b, uint64_t offset, uint64_t gpa, uint64_t pages, uint64_t flags)
+static void map_cpu(struct builder *b, uint64_t offset, uint64_t gpa, uint64_t pages,
+		    uint64_t flags)
 {
 	for (uint64_t i = 0; i < pages; i++)
 		b->cpu_pt[offset / PAGE + i] = (gpa + i * PAGE) | flags;
@@ -140,7 +145,7 @@ static void build_descriptors(struct builder *b)
 	gdt[SEL_TSS / 8] = (sizeof(*tss) - 1) | (base & 0xffffff) << 16 | 0x8bull << 40 |
 			   (base >> 24 & 0xff) << 56;
 	gdt[SEL_TSS / 8 + 1] = base >> 32;
-	gdt[SEL_CPU / 8] = 0x0040f10000000000;	/* limit 0: CPU 0, node 0 */
+	gdt[SEL_CPU / 8] = 0x0040f10000000000; /* limit 0: CPU 0, node 0 */
 	tss->rsp[0] = PERCPU_BASE + PERCPU_STACK_TOP;
 	tss->ist[IST_TRAP - 1] = PERCPU_BASE + PERCPU_TRAP_STACK_TOP;
 	tss->ist[IST_PANIC - 1] = PERCPU_BASE + PERCPU_PANIC_STACK_TOP;
@@ -176,7 +181,7 @@ static void build_idt(struct builder *b)
 			.offset2 = (uint32_t)(stub >> 32),
 			.selector = SEL_CODE,
 			.ist = vector_ist(v),
-			.type = v == 3 || v == 4 ? 0xee : 0x8e,	/* INT3 and INTO from ring 3 */
+			.type = v == 3 || v == 4 ? 0xee : 0x8e, /* INT3 and INTO from ring 3 */
 		};
 	}
 	map_cpu(b, PERCPU_IDT, gpa_of(b, idt), 1, READ);
@@ -226,9 +231,9 @@ static int read_cpu(struct runtime_boot *boot)
 {
 	unsigned int a, c, d, size;
 
-	boot->page_1g = __get_cpuid(0x80000001, &a, &size, &c, &d) && d & 1u << 26;
+	boot->page_1g = !NO_PAGE_1G && __get_cpuid(0x80000001, &a, &size, &c, &d) && d & 1u << 26;
 	boot->fpu_size_bytes = FPU_LEGACY_SIZE;
-	if (!__get_cpuid(1, &a, &size, &c, &d) || !(c & 1u << 27))	/* OSXSAVE */
+	if (!__get_cpuid(1, &a, &size, &c, &d) || !(c & 1u << 27)) /* OSXSAVE */
 		return 0;
 	if (!__get_cpuid_count(0xd, 0, &a, &size, &c, &d))
 		return -EOPNOTSUPP;
@@ -282,7 +287,8 @@ static void build(struct builder *b, struct runtime_boot *boot)
 	build_idt(b);
 	build_percpu(b, boot);
 	build_pool(b, boot);
-	memcpy(b->memory + (b->header->boot - RUNTIME_BASE - RUNTIME_IMAGE_GPA), boot, sizeof(*boot));
+	memcpy(b->memory + (b->header->boot - RUNTIME_BASE - RUNTIME_IMAGE_GPA), boot,
+	       sizeof(*boot));
 }
 
 static int hand_over(int fd, const struct builder *b, uint64_t fs_base, uint64_t gs_base,

@@ -9,7 +9,7 @@
 #include <string.h>
 #include "libdune/exec/elf.h"
 
-#define FILE_SIZE 0x3000ull
+#define FILE_SIZE  0x3000ull
 #define NR_HEADERS 4
 
 /* A small program: text, data with bss, interpreter, stack. */
@@ -297,7 +297,8 @@ int main(void)
 	tcase_add_test(tcase, test_good);
 	tcase_add_test(tcase, test_variants);
 	tcase_add_loop_test(tcase, test_bad_header, 0, sizeof(bad_headers) / sizeof(*bad_headers));
-	tcase_add_loop_test(tcase, test_bad_segment, 0, sizeof(bad_segments) / sizeof(*bad_segments));
+	tcase_add_loop_test(tcase, test_bad_segment, 0,
+			    sizeof(bad_segments) / sizeof(*bad_segments));
 	tcase_add_test(tcase, test_no_segment);
 	tcase_add_test(tcase, test_many_segments);
 	tcase_add_test(tcase, test_short);

@@ -20,9 +20,19 @@ static struct program program, interpreter;
 static struct stack_image image;
 
 static const uint64_t old_aux[][2] = {
-	{ AT_SYSINFO_EHDR, 0x7fff00000000 }, { AT_EXECFD, 9 }, { AT_PHDR, 1 }, { AT_PHENT, 2 },
-	{ AT_PHNUM, 3 }, { AT_BASE, 4 }, { AT_ENTRY, 5 }, { AT_RANDOM, 0x1234 },
-	{ 27, 32 }, { 28, 32 }, { AT_EXECFN, 6 }, { AT_MINSIGSTKSZ, 2048 }, { AT_NULL, 0 },
+	{ AT_SYSINFO_EHDR, 0x7fff00000000 },
+	{ AT_EXECFD, 9 },
+	{ AT_PHDR, 1 },
+	{ AT_PHENT, 2 },
+	{ AT_PHNUM, 3 },
+	{ AT_BASE, 4 },
+	{ AT_ENTRY, 5 },
+	{ AT_RANDOM, 0x1234 },
+	{ 27, 32 },
+	{ 28, 32 },
+	{ AT_EXECFN, 6 },
+	{ AT_MINSIGSTKSZ, 2048 },
+	{ AT_NULL, 0 },
 };
 
 static char **lay_out(char **arguments, int n)
@@ -82,8 +92,12 @@ START_TEST(test_plain)
 {
 	char *arguments[] = { own, fd, path, zero, one };
 	struct stack_request request = {
-		.argv = lay_out(arguments, 5), .argc = 5, .skip = 3, .path = path,
-		.program = &program, .interpreter = &interpreter,
+		.argv = lay_out(arguments, 5),
+		.argc = 5,
+		.skip = 3,
+		.path = path,
+		.program = &program,
+		.interpreter = &interpreter,
 	};
 	uint64_t value;
 
@@ -120,7 +134,11 @@ START_TEST(test_static)
 {
 	char *arguments[] = { own, fd, path, zero };
 	struct stack_request request = {
-		.argv = lay_out(arguments, 4), .argc = 4, .skip = 3, .path = path, .program = &program,
+		.argv = lay_out(arguments, 4),
+		.argc = 4,
+		.skip = 3,
+		.path = path,
+		.program = &program,
 	};
 
 	program.file.headers_address = 0;
@@ -137,7 +155,11 @@ START_TEST(test_script)
 	char *arguments[] = { own, fd, path, zero, one };
 	static const char all[] = "/bin/sh\0-e\0/bin/x\0one";
 	struct stack_request request = {
-		.argv = lay_out(arguments, 5), .argc = 5, .skip = 3, .path = path, .program = &program,
+		.argv = lay_out(arguments, 5),
+		.argc = 5,
+		.skip = 3,
+		.path = path,
+		.program = &program,
 		.prefix = { "/bin/sh", "-e", path },
 	};
 

@@ -21,9 +21,9 @@ static const struct range {
 	{ 0x10000, 1, 1 },
 	{ 0x10800, 1, 1 },
 	{ 0x1fffff, 1, 1 },
-	{ 0x1fffff, UINT64_MAX, 1 },	/* wraps */
+	{ 0x1fffff, UINT64_MAX, 1 }, /* wraps */
 	{ 0x200000, 1, 0 },
-	{ 0x200000, UINT64_MAX, 0 },	/* wraps, but begins above */
+	{ 0x200000, UINT64_MAX, 0 }, /* wraps, but begins above */
 	{ 0x200fff, 0x1000, 0 },
 	{ 0x7ffffffff000, 0x1000, 0 },
 	{ 1, UINT64_MAX, 1 },

@@ -20,10 +20,10 @@ extern "C" {
 
 /* What a trap handler gets, and may change: the changed registers are what the program resumes with. */
 struct dune_trap {
-	struct dune_regs regs;		/* cs and ss are not taken back */
+	struct dune_regs regs; /* cs and ss are not taken back */
 	__u64 vector;
-	__u64 error_code;		/* 0 for vectors without one */
-	__u64 fault_address;		/* of a page fault, else 0 */
+	__u64 error_code; /* 0 for vectors without one */
+	__u64 fault_address; /* of a page fault, else 0 */
 	__u64 reserved;
 };
 DUNE_ABI_ASSERT(sizeof(struct dune_trap) == 192);

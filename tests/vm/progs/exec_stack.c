@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Asks for an executable stack, as programs with nested functions do, and runs code on it. Exit status 42.
+ * Linked to have an executable stack, as programs with nested functions do, and runs code on it. Exit
+ * status 42.
  */
 #include <string.h>
 
-__asm__(".section .note.GNU-stack, \"x\", @progbits\n.text");
-
 int main(void)
 {
-	static const unsigned char code[] = { 0xb8, 42, 0, 0, 0, 0xc3 };	/* mov $42, %eax; ret */
+	static const unsigned char code[] = { 0xb8, 42, 0, 0, 0, 0xc3 }; /* mov $42, %eax; ret */
 	unsigned char stack[16];
 
 	memcpy(stack, code, sizeof(code));

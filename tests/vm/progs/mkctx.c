@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "proto/dune_abi.h"
 
-#define DUNE_EXEC "/usr/lib/dune/dune-exec"
+#define DUNE_EXEC     "/usr/lib/dune/dune-exec"
 #define MAX_ARGUMENTS 64
 
 static int device;
@@ -44,12 +44,14 @@ static void report(void)
 
 	if (ioctl(device, DUNE_REPORT, &r) || r.cause <= DUNE_END_KILL)
 		return;
-	fprintf(stderr, "mkctx: ended: cause %u exit %u cpl %u vector %u error %#llx qualification %#llx\n",
+	fprintf(stderr,
+		"mkctx: ended: cause %u exit %u cpl %u vector %u error %#llx qualification %#llx\n",
 		r.cause, r.exit_reason, r.cpl, r.vector, r.error_code, r.exit_qualification);
-	fprintf(stderr, "mkctx: rip %#llx rsp %#llx rflags %#llx cr2 %#llx cr3 %#llx physical %#llx\n",
+	fprintf(stderr,
+		"mkctx: rip %#llx rsp %#llx rflags %#llx cr2 %#llx cr3 %#llx physical %#llx\n",
 		r.regs.rip, r.regs.rsp, r.regs.rflags, r.cr2, r.cr3, r.guest_physical);
-	fprintf(stderr, "mkctx: rax %#llx rbx %#llx rcx %#llx rdx %#llx rsi %#llx rdi %#llx\n", r.regs.rax,
-		r.regs.rbx, r.regs.rcx, r.regs.rdx, r.regs.rsi, r.regs.rdi);
+	fprintf(stderr, "mkctx: rax %#llx rbx %#llx rcx %#llx rdx %#llx rsi %#llx rdi %#llx\n",
+		r.regs.rax, r.regs.rbx, r.regs.rcx, r.regs.rdx, r.regs.rsi, r.regs.rdi);
 }
 
 /* Waits for the program; its status as a shell would give it. */

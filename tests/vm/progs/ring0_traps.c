@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include <dune/dune.h>
 
-#define NOWHERE ((volatile char *)0xffff900000000000)
+#define NOWHERE		 ((volatile char *)0xffff900000000000)
 #define check(condition) check_at(!!(condition), #condition, __LINE__)
 
 static unsigned int failures;
@@ -110,13 +110,14 @@ static void test_registers(void)
 
 	check(!dune_trap_set(6, step_two));
 	traps = 0;
-	__asm__ volatile("movq $0x5a5a1234, -8(%%rsp)\n\tmovq $77, -128(%%rsp)\n\tmov $5, %%r15d\n\t"
-			 "mov $6, %%ebx\n\tmov $7, %%r11d\n\tstc\n\tud2\n\t"
-			 "sbb %%rcx, %%rcx\n\tadd %%r15, %%rcx\n\tadd %%rbx, %%rcx\n\tadd %%r11, %%rcx\n\t"
-			 "mov -8(%%rsp), %%rdx\n\tsub -128(%%rsp), %%rdx"
-			 : "=a"(rax), "=d"(zone), "=c"(other)
-			 :
-			 : "rbx", "r11", "r15", "memory", "cc");
+	__asm__ volatile(
+		"movq $0x5a5a1234, -8(%%rsp)\n\tmovq $77, -128(%%rsp)\n\tmov $5, %%r15d\n\t"
+		"mov $6, %%ebx\n\tmov $7, %%r11d\n\tstc\n\tud2\n\t"
+		"sbb %%rcx, %%rcx\n\tadd %%r15, %%rcx\n\tadd %%rbx, %%rcx\n\tadd %%r11, %%rcx\n\t"
+		"mov -8(%%rsp), %%rdx\n\tsub -128(%%rsp), %%rdx"
+		: "=a"(rax), "=d"(zone), "=c"(other)
+		:
+		: "rbx", "r11", "r15", "memory", "cc");
 	check(traps == 1 && rax == 0x1234567890abcdef);
 	check(zone == 0x5a5a1234 - 77);
 	check(other == 17);

@@ -16,9 +16,9 @@
 #include <sys/ucontext.h>
 #include <unistd.h>
 
-#define CS(uc) ((uint64_t)(uc)->uc_mcontext.gregs[REG_CSGSFS] & 0xffff)
-#define SS(uc) ((uint64_t)(uc)->uc_mcontext.gregs[REG_CSGSFS] >> 48)
-#define REG(uc, name) ((uc)->uc_mcontext.gregs[REG_##name])
+#define CS(uc)		 ((uint64_t)(uc)->uc_mcontext.gregs[REG_CSGSFS] & 0xffff)
+#define SS(uc)		 ((uint64_t)(uc)->uc_mcontext.gregs[REG_CSGSFS] >> 48)
+#define REG(uc, name)	 ((uc)->uc_mcontext.gregs[REG_##name])
 #define check(condition) check_at(!!(condition), #condition, __LINE__)
 
 static unsigned int failures;
@@ -66,22 +66,22 @@ static void test_plain(void)
 	check(last_info.si_signo == SIGUSR1 && last_info.si_code == SI_TKILL);
 	check(last_info.si_pid == getpid() && last_info.si_uid == getuid());
 	check(CS(&last_context) == 0x33 && SS(&last_context) == 0x2b);
-	check(REG(&last_context, RAX) == 0);	/* tgkill's result */
+	check(REG(&last_context, RAX) == 0); /* tgkill's result */
 	check(last_rsp < (uint64_t)REG(&last_context, RSP) - 128);
 	check(!kill(getpid(), SIGUSR1) && count[SIGUSR1] == 2 && last_info.si_code == SI_USER);
 }
 
 /* Runs an instruction that faults; its handler continues at the label behind it. */
-#define FAULT(instruction, ...)							\
-	({									\
-		uint64_t at_;							\
-		__asm__ volatile("lea 1f(%%rip), %0\n\tmov %0, %1\n\tlea 2f(%%rip), %0\n"	\
-				 "2:\t" instruction "\n1:"				\
-				 : "=&r"(at_), "=m"(go_on_at)				\
-				 : __VA_ARGS__						\
-				 : "rcx", "memory", "cc");				\
-		go_on_at = 0;							\
-		at_;								\
+#define FAULT(instruction, ...)                                                           \
+	({                                                                                \
+		uint64_t at_;                                                             \
+		__asm__ volatile("lea 1f(%%rip), %0\n\tmov %0, %1\n\tlea 2f(%%rip), %0\n" \
+				 "2:\t" instruction "\n1:"                                \
+				 : "=&r"(at_), "=m"(go_on_at)                             \
+				 : __VA_ARGS__                                            \
+				 : "rcx", "memory", "cc");                                \
+		go_on_at = 0;                                                             \
+		at_;                                                                      \
 	})
 
 static void fault(int signal, int code, int has_address, uint64_t address, int line)
@@ -91,7 +91,8 @@ static void fault(int signal, int code, int has_address, uint64_t address, int l
 	snprintf(text, sizeof(text), "signal %d code %d, got %d %d at %p", signal, code,
 		 last_info.si_signo, last_info.si_code, last_info.si_addr);
 	check_at(last_info.si_signo == signal && last_info.si_code == code &&
-		 (!has_address || (uint64_t)last_info.si_addr == address), text, line);
+			 (!has_address || (uint64_t)last_info.si_addr == address),
+		 text, line);
 	memset(&last_info, 0, sizeof(last_info));
 }
 
@@ -166,7 +167,9 @@ static void test_single_step(void)
 {
 	set(SIGTRAP, on_step, 0);
 	__asm__ volatile("pushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\tnop\n\tnop\n\tnop\n\tnop"
-			 : : : "memory", "cc");
+			 :
+			 :
+			 : "memory", "cc");
 	check(steps == 3 && last_info.si_code == TRAP_TRACE);
 }
 
@@ -224,7 +227,9 @@ static void test_avx(void)
 	count[SIGALRM] = 0;
 	check(!setitimer(ITIMER_REAL, &timer, NULL));
 	__asm__ volatile("vmovdqu (%0), %%ymm7\n1:\tcmpl $0, (%2)\n\tje 1b\n\tvmovdqu %%ymm7, (%1)"
-			 : : "r"(in), "r"(got), "r"(&count[SIGALRM]) : "xmm7", "memory");
+			 :
+			 : "r"(in), "r"(got), "r"(&count[SIGALRM])
+			 : "xmm7", "memory");
 	check(!memcmp(in, got, sizeof(in)));
 }
 
@@ -323,7 +328,7 @@ static void test_action_errors(void)
 	action.mask = ~0ull;
 	check(!syscall(SYS_rt_sigaction, SIGUSR1, &action, NULL, 8));
 	check(!syscall(SYS_rt_sigaction, SIGUSR1, NULL, &old, 8));
-	check(!(old.flags & 0x400) && old.handler == SIG_IGN);	/* SA_UNSUPPORTED */
+	check(!(old.flags & 0x400) && old.handler == SIG_IGN); /* SA_UNSUPPORTED */
 	check(old.mask == ~(1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1)));
 }
 
@@ -447,7 +452,7 @@ static void forge_float(int signal, siginfo_t *info, void *context)
 {
 	char *state = (char *)((ucontext_t *)context)->uc_mcontext.fpregs;
 
-	*(uint32_t *)(state + 24) = 0xffffffff;	/* MXCSR: reserved bits */
+	*(uint32_t *)(state + 24) = 0xffffffff; /* MXCSR: reserved bits */
 }
 
 static void test_forged(void)

@@ -21,11 +21,11 @@
 #include <unistd.h>
 #include "proto/dune_abi.h"
 
-#define check(condition) check_at(!!(condition), #condition, __LINE__)
+#define check(condition)    check_at(!!(condition), #condition, __LINE__)
 #define refused(error, ...) check_refused(error, syscall(__VA_ARGS__), #__VA_ARGS__, __LINE__)
-#define AREA ((void *)DUNE_AREA_START)
-#define TRAMPOLINE ((void *)DUNE_TRAMPOLINE_ADDR)
-#define PRIVATE 0xffffffff80002000
+#define AREA		    ((void *)DUNE_AREA_START)
+#define TRAMPOLINE	    ((void *)DUNE_TRAMPOLINE_ADDR)
+#define PRIVATE		    0xffffffff80002000
 
 static unsigned int failures;
 
@@ -49,7 +49,9 @@ static long raw(uint64_t number, long a, long b, long c)
 {
 	long result;
 
-	__asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c)
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(number), "D"(a), "S"(b), "d"(c)
 			 : "rcx", "r11", "memory");
 	return result;
 }
@@ -59,13 +61,13 @@ static void test_numbers(void)
 	pid_t pid = getpid();
 
 	check(raw(SYS_getpid, 0, 0, 0) == pid);
-	check(raw(0xffffffff00000000 | SYS_getpid, 0, 0, 0) == pid);	/* low 32 bits count */
-	check(raw(0x40000000 | SYS_getpid, 0, 0, 0) == -ENOSYS);	/* x32 */
+	check(raw(0xffffffff00000000 | SYS_getpid, 0, 0, 0) == pid); /* low 32 bits count */
+	check(raw(0x40000000 | SYS_getpid, 0, 0, 0) == -ENOSYS); /* x32 */
 	check(raw(-1ull, 0, 0, 0) == -ENOSYS);
 	check(raw(335, 0, 0, 0) == -ENOSYS);
 	check(raw(451, 0, 0, 0) == -ENOSYS);
 	check(raw(100000, 0, 0, 0) == -ENOSYS);
-	check(raw(0x44550000, 6, 0x400000, 0) == -ENOSYS);	/* only for ring-0 programs */
+	check(raw(0x44550000, 6, 0x400000, 0) == -ENOSYS); /* only for ring-0 programs */
 }
 
 /* Everything but RAX, RCX and R11 survives, as the kernel promises. */
@@ -239,7 +241,8 @@ static void test_slices(void)
 	for (uint64_t i = 1; i <= 40; i++) {
 		volatile uint64_t *at = mmap((void *)(i * 0x30000000000 + i * 0x40000000), 4096,
 					     PROT_READ | PROT_WRITE,
-					     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+					     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+					     0);
 
 		check(at != MAP_FAILED);
 		if (at == MAP_FAILED)
