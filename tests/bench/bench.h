@@ -15,12 +15,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "proto/dune_abi.h"
 
 #define BENCH_OPS     100
 #define BENCH_REPEATS 15
-/* Pages that a row uses which touches one page per operation. */
-#define BENCH_PAGES   (BENCH_OPS * (BENCH_REPEATS + 1))
+/* Pages that a row uses which touches one page per operation: warm-up, repeats, mark. */
+#define BENCH_PAGES   (BENCH_OPS * (BENCH_REPEATS + 2))
 #define BENCH_PAGE    4096
 
 /* One operation, BENCH_OPS times, without a loop's own instructions. */
@@ -85,6 +86,25 @@ static inline void bench_print(const struct bench_row *row, const uint64_t *inst
 	fflush(stdout);
 }
 
+/* A row that is to be traced is named in the environment, and is then the only one. */
+static inline const char *bench_marked(void)
+{
+	const char *id = getenv("BENCH_MARK");
+
+	return id && *id ? id : NULL;
+}
+
+static inline int bench_is_wanted(const struct bench_row *row)
+{
+	return !bench_marked() || !strcmp(bench_marked(), row->id);
+}
+
+/* Nothing to any CPU; where tests/bench/profile makes the emulator start and stop tracing. */
+static inline void bench_mark(void)
+{
+	__asm__ volatile("xchg %%bx, %%bx" : : : "memory");
+}
+
 /* run_page: NULL outside of Dune mode, else ret_exits gets VM exits. */
 static inline void bench_measure(const struct bench_row *row,
 				 const volatile struct dune_run *run_page,
@@ -102,12 +122,19 @@ static inline void bench_measure(const struct bench_row *row,
 		if (run_page)
 			ret_exits[i] = run_page->exits - before;
 	}
+	if (bench_marked()) {
+		bench_mark();
+		row->run();
+		bench_mark();
+	}
 }
 
 static inline void bench_row(const struct bench_row *row, const volatile struct dune_run *run_page)
 {
 	uint64_t instructions[BENCH_REPEATS], exits[BENCH_REPEATS];
 
+	if (!bench_is_wanted(row))
+		return;
 	bench_measure(row, run_page, instructions, exits);
 	bench_print(row, instructions, run_page ? exits : NULL);
 }
