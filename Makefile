@@ -276,6 +276,11 @@ demo: deps
 	@B=$(B) tests/vm/demo
 
 
+## check		all tests: check-unit, check-abi, check-vm
+.PHONY: check
+check:
+	@MAKE="$(MAKE)" tests/check $(B) check-unit check-abi check-vm
+
 # ---- deps, install, style, clean ----
 # Debian 12 packages: compilers and libraries; the emulated machine and its kernel; Debian programs that
 # run in it as guests; what `make style` uses.

@@ -382,7 +382,7 @@ struct dune_lock {
 #define DUNE_RUN		_IO('D', 0x23)	/* argument: result of the previous system call */
 #define DUNE_RUN_SIGNAL		_IO('D', 0x24)	/* argument: address of a signal frame */
 
-#ifdef __KERNEL__
+#if defined(__KERNEL__) || defined(__cplusplus)
 #define DUNE_ABI_ASSERT(x) static_assert(x)
 #else
 #define DUNE_ABI_ASSERT(x) _Static_assert(x, #x)
