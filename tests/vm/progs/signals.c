@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/ucontext.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CS(uc)		 ((uint64_t)(uc)->uc_mcontext.gregs[REG_CSGSFS] & 0xffff)
@@ -153,10 +154,14 @@ static void test_float(void)
 
 static volatile unsigned int steps;
 
+static uint64_t step_at[4];
+
 static void on_step(int signal, siginfo_t *info, void *context)
 {
 	ucontext_t *uc = context;
 
+	if (steps < 4)
+		step_at[steps] = REG(uc, RIP);
 	steps++;
 	last_info = *info;
 	if (steps == 3)
@@ -165,12 +170,16 @@ static void on_step(int signal, siginfo_t *info, void *context)
 
 static void test_single_step(void)
 {
+	uint64_t start;
+
 	set(SIGTRAP, on_step, 0);
-	__asm__ volatile("pushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\tnop\n\tnop\n\tnop\n\tnop"
-			 :
+	__asm__ volatile("lea 1f(%%rip), %0\n\tpushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n"
+			 "1:\tnop\n\tnop\n\tnop\n\tnop"
+			 : "=&r"(start)
 			 :
 			 : "memory", "cc");
 	check(steps == 3 && last_info.si_code == TRAP_TRACE);
+	check(step_at[0] == start + 1 && step_at[1] == start + 2 && step_at[2] == start + 3);
 }
 
 /* All general registers, the red zone and an XMM register across a signal in a loop without calls. */
@@ -406,27 +415,36 @@ static void measure(int signal, siginfo_t *info, void *context)
 		high_rsp = rsp;
 }
 
-/* Timer signals into a stream of system calls: every result right, no stack creep. */
+/*
+ * Two timers into a stream of system calls, so densely that signals meet each other on their way: every
+ * result right, no stack creep.
+ */
 static void test_storm(void)
 {
-	const struct itimerval timer = { { 0, 1000 }, { 0, 1000 } }, off = { 0 };
+	const struct itimerval timer = { { 0, 2000 }, { 0, 2000 } }, off = { { 0, 0 }, { 0, 0 } };
+	const struct itimerspec second = { { 0, 1300000 }, { 0, 1300000 } };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN };
 	pid_t pid = getpid();
 	unsigned int bad = 0;
 	uint32_t in, got;
+	timer_t id;
 
-	count[SIGALRM] = 0;
+	count[SIGALRM] = count[SIGRTMIN] = 0;
 	set(SIGALRM, measure, SA_RESTART);
+	set(SIGRTMIN, measure, SA_RESTART);
+	check(!timer_create(CLOCK_MONOTONIC, &event, &id) && !timer_settime(id, 0, &second, NULL));
 	setitimer(ITIMER_REAL, &timer, NULL);
-	for (in = 0; count[SIGALRM] < 200 && in < 10000000; in++) {
+	for (in = 0; (count[SIGALRM] < 200 || count[SIGRTMIN] < 200) && in < 10000000; in++) {
 		if (write(pipe_fd[1], &in, sizeof(in)) != sizeof(in) ||
 		    read(pipe_fd[0], &got, sizeof(got)) != sizeof(got) || got != in ||
 		    syscall(SYS_getpid) != pid)
 			bad++;
 	}
 	setitimer(ITIMER_REAL, &off, NULL);
+	timer_delete(id);
 	check(!bad);
-	check(count[SIGALRM] >= 200);
-	check(high_rsp - low_rsp < 4096);
+	check(count[SIGALRM] >= 200 && count[SIGRTMIN] >= 200);
+	check(high_rsp - low_rsp < 16384);
 }
 
 /* What a hostile program writes into its own frame must not matter, or be refused as Linux does. */
