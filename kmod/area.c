@@ -95,7 +95,8 @@ static const struct vm_operations_struct area_page_ops = {
 static int area_map_trampoline(struct vm_area_struct *vma)
 {
 	/* A PFN mapping: GUP, ptrace and /proc/self/mem find no page to write to. */
-	vm_flags_mod(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP, VM_MAYWRITE);
+	vm_flags_mod(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP,
+		     VM_MAYWRITE);
 	vma->vm_ops = &area_trampoline_ops;
 	return remap_pfn_range(vma, vma->vm_start, page_to_pfn(trampoline_page), PAGE_SIZE,
 			       vma->vm_page_prot);
@@ -108,7 +109,10 @@ static int area_map_vcpu(struct dune_context *ctx, struct vm_area_struct *vma, u
 		return -EACCES;
 	if (!area_page(ctx, offset))
 		return -ENXIO;
-	*ret_piece = offset == DUNE_MMAP_RUN ? AREA_RUN : offset == DUNE_MMAP_ARGS ? AREA_ARGS : AREA_NR;
+	if (offset == DUNE_MMAP_RUN)
+		*ret_piece = AREA_RUN;
+	else
+		*ret_piece = offset == DUNE_MMAP_ARGS ? AREA_ARGS : AREA_NR;
 	/* Stays in core dumps: debuggers find the guest's registers in the run page. */
 	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTCOPY, VM_MAYWRITE | VM_MAYEXEC);
 	vma->vm_ops = &area_page_ops;

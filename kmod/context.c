@@ -169,7 +169,8 @@ static void notifier_release(struct mmu_notifier *mn, struct mm_struct *mm)
 
 static int notifier_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
 {
-	ept_invalidate_start(container_of(mn, struct dune_context, notifier), range->start, range->end);
+	ept_invalidate_start(container_of(mn, struct dune_context, notifier), range->start,
+			     range->end);
 	return 0;
 }
 
@@ -426,6 +427,7 @@ static bool upper(u64 address)
 	return canonical(address) && (s64)address < 0;
 }
 
+/* clang-format off */
 /* One rule a line, for what VM entry checks (SDM 3C 27.3.1) and what private state requires. */
 static bool state_ok(const struct dune_vcpu_state *s)
 {
@@ -441,12 +443,14 @@ static bool state_ok(const struct dune_vcpu_state *s)
 	       upper(s->lstar) && !(s->fmask >> 32) &&
 	       canonical(s->fs_base) && canonical(s->gs_base);
 }
+/* clang-format on */
 
 int context_lock(struct dune_context *ctx, const struct dune_lock *arg)
 {
 	int err = 0;
 
-	if (arg->pad || arg->signal_vector < 32 || arg->signal_vector > 255 || !state_ok(&arg->state))
+	if (arg->pad || arg->signal_vector < 32 || arg->signal_vector > 255 ||
+	    !state_ok(&arg->state))
 		return -EINVAL;
 	mutex_lock(&ctx->lock);
 	if (ctx->state != DUNE_STATE_ATTACHED)

@@ -72,14 +72,15 @@ extern struct dune_totals dune_totals;
 extern unsigned long dune_max_contexts, dune_max_vcpus, dune_max_private;
 
 /* An internal invariant: reported once in the log, counted always, never fatal to the host. */
-#define dune_assert(cond) ({						\
-	bool __ok = (cond);						\
-	if (unlikely(!__ok)) {						\
-		atomic64_inc(&dune_totals.assertions);			\
-		WARN_ONCE(1, "dune: assertion failed: %s\n", #cond);	\
-	}								\
-	__ok;								\
-})
+#define dune_assert(cond)                                                    \
+	({                                                                   \
+		bool __ok = (cond);                                          \
+		if (unlikely(!__ok)) {                                       \
+			atomic64_inc(&dune_totals.assertions);               \
+			WARN_ONCE(1, "dune: assertion failed: %s\n", #cond); \
+		}                                                            \
+		__ok;                                                        \
+	})
 
 int context_init(void);
 void context_done(void);

@@ -39,7 +39,8 @@ static long dev_get_info(struct file *file, void *arg)
 	memset(info, 0, sizeof(*info));
 	info->abi = DUNE_ABI_VERSION;
 	hw_info(info);
-	info->nr_slots = min_t(u64, (1ull << (info->gpa_bits - DUNE_SLOT_SHIFT)), DUNE_SLOTS_MAX) - 1;
+	info->nr_slots =
+		min_t(u64, (1ull << (info->gpa_bits - DUNE_SLOT_SHIFT)), DUNE_SLOTS_MAX) - 1;
 	info->max_contexts = dune_max_contexts;
 	info->max_vcpus = min_t(u64, dune_max_vcpus, DUNE_MAX_VCPUS);
 	info->max_private = dune_max_private;
@@ -83,6 +84,7 @@ static long dev_kill(struct file *file, void *arg)
 	return context_kill(kill->id);
 }
 
+/* clang-format off */
 static const struct ioctl_row dev_rows[] = {
 	{ DUNE_INFO, false, dev_get_info },
 	{ DUNE_CREATE, true, dev_create },
@@ -91,6 +93,7 @@ static const struct ioctl_row dev_rows[] = {
 	{ DUNE_SET_LIMITS, true, dev_set_limits },
 	{ DUNE_KILL, true, dev_kill },
 };
+/* clang-format on */
 
 /* ---- context fds ---- */
 
@@ -102,7 +105,9 @@ static struct dune_context *context_of(struct file *file)
 /* The fd is no authority: only the process that attached may go on. */
 static int check_mm(struct dune_context *ctx)
 {
-	return smp_load_acquire(&ctx->state) == DUNE_STATE_NEW || ctx->mm != current->mm ? -EXDEV : 0;
+	if (smp_load_acquire(&ctx->state) == DUNE_STATE_NEW || ctx->mm != current->mm)
+		return -EXDEV;
+	return 0;
 }
 
 static long ctx_attach(struct file *file, void *arg)
@@ -179,8 +184,8 @@ static long ioctl_call(const struct ioctl_row *row, struct file *file, unsigned 
 	return ret;
 }
 
-static long ioctl_find(const struct ioctl_row *rows, size_t count, struct file *file, unsigned int cmd,
-		       unsigned long user)
+static long ioctl_find(const struct ioctl_row *rows, size_t count, struct file *file,
+		       unsigned int cmd, unsigned long user)
 {
 	size_t i;
 

@@ -67,7 +67,8 @@ static void account_pages(struct dune_ept *ept, s64 count)
 }
 
 /* Number of tables missing on the way to the leaf of gpa; ret_leaf is set when none is. */
-static unsigned int ept_reach(struct dune_ept *ept, u64 gpa, struct ept_spare *spare, u64 **ret_leaf)
+static unsigned int ept_reach(struct dune_ept *ept, u64 gpa, struct ept_spare *spare,
+			      u64 **ret_leaf)
 {
 	u64 *table = ept->root;
 	unsigned int level;
@@ -202,7 +203,8 @@ static u64 ept_zap(struct dune_ept *ept, unsigned long start, unsigned long end,
 		u64 gpa = (u64)slot << DUNE_SLOT_SHIFT;
 
 		if (from < to)
-			zapped += ept_zap_slot(ept, gpa + (from - base), gpa + (to - base), test_only);
+			zapped += ept_zap_slot(ept, gpa + (from - base), gpa + (to - base),
+					       test_only);
 	}
 	if (zapped && !test_only) {
 		ept->zaps += zapped;
@@ -374,7 +376,8 @@ enum ept_result ept_fault(struct dune_vcpu *vcpu, u64 gpa, u32 access, unsigned 
 		return EPT_NOEXEC;
 	if ((leaf.access & access) != access)
 		return EPT_TOUCH;
-	entry = leaf.pfn << PAGE_SHIFT | (u64)leaf.memory_type << EPT_TYPE_SHIFT | EPT_IPAT | leaf.access;
+	entry = leaf.pfn << PAGE_SHIFT | (u64)leaf.memory_type << EPT_TYPE_SHIFT | EPT_IPAT |
+		leaf.access;
 	err = ept_insert(ept, gpa, entry, seq, true);
 	if (err == -EAGAIN) {
 		cond_resched();

@@ -315,7 +315,8 @@ enum vcpu_next exit_handle(struct dune_vcpu *vcpu)
 {
 	u16 reason = vcpu->exit.reason;
 
-	trace_dune_exit(vcpu->ctx->id, vcpu->exit.reason, vcpu->run->regs.rip, vcpu->exit.qualification);
+	trace_dune_exit(vcpu->ctx->id, vcpu->exit.reason, vcpu->run->regs.rip,
+			vcpu->exit.qualification);
 	if (reason == EXIT_REASON_MCE_DURING_VMENTRY)
 		return VCPU_ENTER;
 	if (unlikely(vcpu->exit.reason & VMX_EXIT_REASONS_FAILED_VMENTRY))

@@ -176,12 +176,14 @@ static int copy_page_kernel(void *page, u64 offset, u64 size_bytes, void *to)
 
 int private_copy_in(struct dune_context *ctx, u64 gpa, u64 user, u64 size_bytes)
 {
-	return private_each(ctx, gpa, size_bytes, copy_page_in, (void __force *)u64_to_user_ptr(user));
+	return private_each(ctx, gpa, size_bytes, copy_page_in,
+			    (void __force *)u64_to_user_ptr(user));
 }
 
 int private_copy_out(struct dune_context *ctx, u64 user, u64 gpa, u64 size_bytes)
 {
-	return private_each(ctx, gpa, size_bytes, copy_page_out, (void __force *)u64_to_user_ptr(user));
+	return private_each(ctx, gpa, size_bytes, copy_page_out,
+			    (void __force *)u64_to_user_ptr(user));
 }
 
 int private_read(struct dune_context *ctx, void *to, u64 gpa, size_t size_bytes)

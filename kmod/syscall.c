@@ -17,6 +17,7 @@
  * it); a child or a new image would go on natively. The runtime answers these itself and with more care: this
  * is for guests that go around it.
  */
+/* clang-format off */
 static const struct {
 	u32 nr;
 	int error;
@@ -29,6 +30,7 @@ static const struct {
 	{ __NR_execveat, -EPERM },
 	{ __NR_clone3, -ENOSYS },
 };
+/* clang-format on */
 
 static int refused_call(u32 nr)
 {
@@ -86,7 +88,8 @@ static s64 hc_slice(struct dune_vcpu *vcpu, const struct dune_regs *regs)
 
 static s64 hc_raise(struct dune_vcpu *vcpu, const struct dune_regs *regs)
 {
-	static const u32 allowed = BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) | BIT(SIGTRAP);
+	static const u32 allowed = BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) |
+				   BIT(SIGTRAP);
 	int code = (int)regs->rsi;
 
 	if (regs->rdi > 31 || !(BIT(regs->rdi) & allowed))

@@ -10,6 +10,7 @@
 
 #include <linux/tracepoint.h>
 
+/* clang-format off */
 TRACE_EVENT(dune_exit,
 	TP_PROTO(u64 id, u32 reason, u64 rip, u64 qualification),
 	TP_ARGS(id, reason, rip, qualification),
@@ -53,6 +54,8 @@ DEFINE_EVENT(dune_event, dune_fault, TP_PROTO(u64 id, u32 what, u64 detail), TP_
 DEFINE_EVENT(dune_event, dune_limit, TP_PROTO(u64 id, u32 what, u64 detail), TP_ARGS(id, what, detail));
 /* what = cause, detail = RIP */
 DEFINE_EVENT(dune_event, dune_end, TP_PROTO(u64 id, u32 what, u64 detail), TP_ARGS(id, what, detail));
+
+/* clang-format on */
 
 #endif
 

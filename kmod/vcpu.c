@@ -171,7 +171,8 @@ static bool in_runtime(const struct dune_vcpu *vcpu)
  */
 static bool may_defer(struct dune_vcpu *vcpu)
 {
-	if (!in_runtime(vcpu) || vcpu->nr_deferred >= VCPU_DEFER_MAX || fatal_signal_pending(current))
+	if (!in_runtime(vcpu) || vcpu->nr_deferred >= VCPU_DEFER_MAX ||
+	    fatal_signal_pending(current))
 		return false;
 	vcpu->nr_deferred++;
 	vcpu_count(vcpu, DUNE_COUNT_DEFERRED);

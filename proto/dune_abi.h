@@ -85,11 +85,11 @@
 #define DUNE_HC_COPY_OUT	2	/* rdi = user to, rsi = gpa from, rdx = bytes; -EFAULT */
 #define DUNE_HC_SLICE		3	/* rdi = user address; returns gpa of its slot, -ENOSPC */
 #define DUNE_HC_RAISE		4	/* rdi = signal, rsi = si_code, rdx = si_addr, r8 = trapno, */
-					/* r9 = error code, r10 = cr2: as the kernel does for a fault */
+/* r9 = error code, r10 = cr2: as the kernel does for a fault */
 #define DUNE_HC_PANIC		5	/* rdi = gpa of struct dune_regs, rsi = vector, rdx = error */
-					/* code, r8 = cr2: ends the context with a report */
+/* code, r8 = cr2: ends the context with a report */
 #define DUNE_HC_PRIVATE_ALLOC	6	/* rdi = pages; returns the gpa of that many contiguous zeroed */
-					/* pages; -EDQUOT over the limit, -ENOMEM */
+/* pages; -EDQUOT over the limit, -ENOMEM */
 #define DUNE_HC_STAT		7	/* rdi = DUNE_COUNT_*; returns this context's counter */
 #define DUNE_NR_HC		8
 

@@ -32,6 +32,7 @@ struct row {
 	u64 feature;
 };
 
+/* clang-format off */
 /* What is not named is 0 where the CPU allows it and 1 where it insists (SDM 3D A.3 to A.5). */
 static const struct row rows[] = {
 	{ PIN, MUST_SET, PIN_BASED_EXT_INTR_MASK, "external-interrupt exiting" },
@@ -67,6 +68,7 @@ static const struct row rows[] = {
 	{ ENTRY, MUST_SET, VM_ENTRY_LOAD_DEBUG_CONTROLS, "load debug controls" },
 	{ ENTRY, MAY_SET, VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL, "load PERF_GLOBAL_CTRL" },
 };
+/* clang-format on */
 
 static const struct {
 	u64 bits;
@@ -150,8 +152,12 @@ int vmx_controls_compute(const struct vmx_caps *caps, struct vmx_controls *ret_c
 	if (*ret_missing)
 		return -EOPNOTSUPP;
 	*ret_controls = (struct vmx_controls){
-		.pin = words[PIN], .primary = words[PRIMARY], .secondary = words[SECONDARY],
-		.exit = words[EXIT], .entry = words[ENTRY], .features = features,
+		.pin = words[PIN],
+		.primary = words[PRIMARY],
+		.secondary = words[SECONDARY],
+		.exit = words[EXIT],
+		.entry = words[ENTRY],
+		.features = features,
 	};
 	return 0;
 }

@@ -16,6 +16,7 @@ struct cpuid_mask {
 	u32 hide_eax, hide_ebx, hide_ecx, hide_edx;
 };
 
+/* clang-format off */
 static const struct cpuid_mask masks[] = {
 	/* MONITOR, VMX, SMX, PDCM */
 	{ 1, ANY_SUBLEAF, 0, 0, BIT(3) | BIT(5) | BIT(6) | BIT(15), 0 },
@@ -38,6 +39,7 @@ static const struct cpuid_mask masks[] = {
 	{ 0x1d, ANY_SUBLEAF, ~0u, ~0u, ~0u, ~0u },
 	{ 0x1e, ANY_SUBLEAF, ~0u, ~0u, ~0u, ~0u },
 };
+/* clang-format on */
 
 void vmx_cpuid(struct dune_regs *regs)
 {

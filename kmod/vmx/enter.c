@@ -113,7 +113,7 @@ static void restore_host(unsigned long debugctl, u16 ldt)
 	if (unlikely(hw_breakpoint_active()))
 		hw_breakpoint_restore();
 	if (unlikely(ldt))
-		asm volatile("lldt %0" : : "m" (ldt));
+		asm volatile("lldt %0" : : "m"(ldt));
 	load_fixmap_gdt(smp_processor_id());
 	invalidate_tss_limit();
 }

@@ -36,7 +36,7 @@ static void write_controls(struct dune_vcpu *vcpu)
 	vmwrite(VM_ENTRY_CONTROLS, c->entry);
 	/* #AC and #DB can be delivered without end, #MC is the host's (trap 10). */
 	vmwrite(EXCEPTION_BITMAP, BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC) |
-		(boot_cpu_has(X86_FEATURE_XFD) ? BIT(X86_TRAP_NM) : 0));
+					  (boot_cpu_has(X86_FEATURE_XFD) ? BIT(X86_TRAP_NM) : 0));
 	vmwrite(PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vmwrite(CR3_TARGET_COUNT, 0);
@@ -58,7 +58,8 @@ static void write_guest_cr(const struct dune_vcpu_state *s)
 	const struct vmx_caps *caps = &vmx_global.caps;
 	u64 cr0, cr4;
 
-	cr0 = X86_CR0_PE | X86_CR0_MP | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | X86_CR0_PG;
+	cr0 = X86_CR0_PE | X86_CR0_MP | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM |
+	      X86_CR0_PG;
 	cr0 = (cr0 | caps->cr0_fixed0) & caps->cr0_fixed1;
 	/* MCE is forced: a machine check in the guest has to exit, not to shut the machine down. */
 	cr4 = X86_CR4_DE | X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | X86_CR4_OSFXSR |

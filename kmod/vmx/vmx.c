@@ -57,7 +57,7 @@ static int vmx_on(void)
 		return -EBUSY;
 	/* Trap 2: only ever through the kernel's CR4 shadow. */
 	cr4_set_bits(X86_CR4_VMXE);
-	if (vmx_insn_failed("vmxon %1", "m" (pa))) {
+	if (vmx_insn_failed("vmxon %1", "m"(pa))) {
 		cr4_clear_bits(X86_CR4_VMXE);
 		return -EIO;
 	}
@@ -89,9 +89,10 @@ static void vmx_off(void)
 		vmx_clear_active(vcpu);
 	cpu->on = false;
 	asm volatile("1: vmxoff\n"
-		     "2:\n"
-		     _ASM_EXTABLE(1b, 2b)
-		     : : : "cc", "memory");
+		     "2:\n" _ASM_EXTABLE(1b, 2b)
+		     :
+		     :
+		     : "cc", "memory");
 	cr4_clear_bits(X86_CR4_VMXE);
 }
 
@@ -175,7 +176,8 @@ int hw_get(void)
 	mutex_unlock(&vmx_lock);
 	cpus_read_unlock();
 	if (atomic_read(&err) == -EBUSY)
-		pr_info_ratelimited("VMX is held by somebody else (is a KVM guest running, or kvm_intel loaded?)\n");
+		pr_info_ratelimited(
+			"VMX is held by somebody else (is a KVM guest running, or kvm_intel loaded?)\n");
 	else if (atomic_read(&err))
 		pr_err_ratelimited("VMXON failed: %d\n", atomic_read(&err));
 	return atomic_read(&err);

@@ -35,31 +35,33 @@ extern const u32 vmx_switched_msrs[VCPU_NR_MSRS];
  * Every one has an exception-table entry: after a CPU lost VMX behind our back (kexec, a crash elsewhere)
  * they raise #UD, which must not take the host down.
  */
-#define vmx_insn_failed(insn, ...) ({					\
-	bool __err;							\
-	asm volatile("1: " insn "; setna %b0; jmp 3f\n"			\
-		     "2: mov $1, %b0\n"					\
-		     "3:\n"						\
-		     _ASM_EXTABLE(1b, 2b)				\
-		     : "=&q" (__err) : __VA_ARGS__ : "cc", "memory");	\
-	__err;								\
-})
+#define vmx_insn_failed(insn, ...)                              \
+	({                                                      \
+		bool __err;                                     \
+		asm volatile("1: " insn "; setna %b0; jmp 3f\n" \
+			     "2: mov $1, %b0\n"                 \
+			     "3:\n" _ASM_EXTABLE(1b, 2b)        \
+			     : "=&q"(__err)                     \
+			     : __VA_ARGS__                      \
+			     : "cc", "memory");                 \
+		__err;                                          \
+	})
 
 static __always_inline bool vmclear(u64 pa)
 {
-	return vmx_insn_failed("vmclear %1", "m" (pa));
+	return vmx_insn_failed("vmclear %1", "m"(pa));
 }
 
 static __always_inline bool vmptrld(u64 pa)
 {
-	return vmx_insn_failed("vmptrld %1", "m" (pa));
+	return vmx_insn_failed("vmptrld %1", "m"(pa));
 }
 
 void vmx_write_failed(unsigned long field, unsigned long value);
 
 static __always_inline void vmwrite(unsigned long field, unsigned long value)
 {
-	if (unlikely(vmx_insn_failed("vmwrite %2, %1", "r" (field), "rm" (value))))
+	if (unlikely(vmx_insn_failed("vmwrite %2, %1", "r"(field), "rm"(value))))
 		vmx_write_failed(field, value);
 }
 
@@ -68,9 +70,10 @@ static __always_inline unsigned long vmread(unsigned long field)
 	unsigned long value = 0;
 
 	asm volatile("1: vmread %1, %0\n"
-		     "2:\n"
-		     _ASM_EXTABLE(1b, 2b)
-		     : "+r" (value) : "r" (field) : "cc");
+		     "2:\n" _ASM_EXTABLE(1b, 2b)
+		     : "+r"(value)
+		     : "r"(field)
+		     : "cc");
 	return value;
 }
 
@@ -82,14 +85,14 @@ static __always_inline bool vmx_invept_context(u64 eptp)
 {
 	struct vmx_inv_desc desc = { eptp, 0 };
 
-	return vmx_insn_failed("invept %1, %2", "m" (desc), "r" (1ul));
+	return vmx_insn_failed("invept %1, %2", "m"(desc), "r"(1ul));
 }
 
 static __always_inline bool vmx_invvpid_context(u16 vpid)
 {
 	struct vmx_inv_desc desc = { vpid, 0 };
 
-	return vmx_insn_failed("invvpid %1, %2", "m" (desc), "r" (1ul));
+	return vmx_insn_failed("invvpid %1, %2", "m"(desc), "r"(1ul));
 }
 
 /* EPTP: write-back tables, four levels, no accessed/dirty flags (SDM 3C 25.6.11). */

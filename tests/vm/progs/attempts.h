@@ -23,7 +23,8 @@
 #define RUNTIME_ADDR	0xffffffff80000000ul
 
 static const unsigned long attempt_targets[] = {
-	DUNE_TRAMPOLINE_ADDR, DUNE_RUN_ADDR, DUNE_ARGS_ADDR, RUNTIME_ADDR, RUNTIME_ADDR + DUNE_GPA_ARGS,
+	DUNE_TRAMPOLINE_ADDR,	      DUNE_RUN_ADDR, DUNE_ARGS_ADDR, RUNTIME_ADDR,
+	RUNTIME_ADDR + DUNE_GPA_ARGS,
 };
 #define NR_TARGETS	(sizeof(attempt_targets) / sizeof(*attempt_targets))
 #define NR_HOST_TARGETS	3	/* the first ones exist in the host's address space */
@@ -72,7 +73,8 @@ static const char *attempt_protect(void)
 			return "mprotect to writable";
 		if (!mprotect(page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC))
 			return "mprotect to anything";
-		if (mremap(page, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, 0x5000000000ul) != MAP_FAILED)
+		if (mremap(page, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, 0x5000000000ul) !=
+		    MAP_FAILED)
 			return "mremap away";
 		if (mremap(page, 4096, 8192, MREMAP_MAYMOVE) != MAP_FAILED)
 			return "mremap larger";
@@ -95,11 +97,16 @@ static const char *ring_open(struct ring *ring)
 	ring->fd = syscall(SYS_io_uring_setup, 4, &ring->params);
 	if (ring->fd < 0)
 		return "io_uring_setup";
-	ring->sq = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->fd, IORING_OFF_SQ_RING);
-	ring->cq = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->fd, IORING_OFF_CQ_RING);
-	ring->sqes = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->fd, IORING_OFF_SQES);
-	return ring->sq == MAP_FAILED || ring->cq == MAP_FAILED || (void *)ring->sqes == MAP_FAILED ? "io_uring mmap" :
-												     NULL;
+	ring->sq = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->fd,
+			IORING_OFF_SQ_RING);
+	ring->cq = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->fd,
+			IORING_OFF_CQ_RING);
+	ring->sqes = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->fd,
+			  IORING_OFF_SQES);
+	return ring->sq == MAP_FAILED || ring->cq == MAP_FAILED ||
+			       (void *)ring->sqes == MAP_FAILED ?
+		       "io_uring mmap" :
+		       NULL;
 }
 
 /* A read of 64 bytes to `address`, done by the kernel on its own; the result. */
@@ -113,7 +120,12 @@ static int ring_read(struct ring *ring, int fd, unsigned long address, int flags
 	int result;
 
 	ring->sqes[index] = (struct io_uring_sqe){
-		.opcode = IORING_OP_READ, .fd = fd, .addr = address, .len = 64, .off = -1ul, .flags = flags,
+		.opcode = IORING_OP_READ,
+		.fd = fd,
+		.addr = address,
+		.len = 64,
+		.off = -1ul,
+		.flags = flags,
 	};
 	array[index] = index;
 	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);

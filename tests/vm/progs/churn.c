@@ -70,7 +70,8 @@ static void area_map(struct area *a)
 	a->pages = 1 + rnd(MAX_PAGES);
 	a->shared = !rnd(4);
 	a->prot = PROT_READ | PROT_WRITE;
-	a->at = mmap(NULL, a->pages * PAGE, a->prot, (a->shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS, -1, 0);
+	a->at = mmap(NULL, a->pages * PAGE, a->prot,
+		     (a->shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS, -1, 0);
 	if (a->at == MAP_FAILED)
 		die("mmap", NULL);
 	memset(a->fill, 0, sizeof(a->fill));
@@ -132,8 +133,8 @@ static void area_move(struct area *a)
 	unsigned char *was = a->at, *moved;
 
 	moved = mmap(NULL, a->pages * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (moved == MAP_FAILED || mremap(a->at, a->pages * PAGE, a->pages * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
-					  moved) != moved)
+	if (moved == MAP_FAILED || mremap(a->at, a->pages * PAGE, a->pages * PAGE,
+					  MREMAP_MAYMOVE | MREMAP_FIXED, moved) != moved)
 		die("mremap", was);
 	a->at = moved;
 }
@@ -141,7 +142,8 @@ static void area_move(struct area *a)
 /* REP-less MOVSQ whose source and destination both cross a page: four data pages in one instruction. */
 static void four_pages(void)
 {
-	unsigned char *m = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *m =
+		mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uint64_t value = 0x0123456789abcdefull, got;
 	void *from = m + PAGE - 3, *to = m + 3 * PAGE - 5;
 
@@ -166,8 +168,9 @@ static void four_pages(void)
 
 static void step(void)
 {
-	static void (*const actions[])(struct area *) = { area_write, area_write, area_write, area_protect,
-							  area_discard, area_move, area_check, area_unmap };
+	static void (*const actions[])(struct area *) = { area_write,	area_write,   area_write,
+							  area_protect, area_discard, area_move,
+							  area_check,	area_unmap };
 	struct area *a = &areas[rnd(NR_AREAS)];
 
 	operations++;
@@ -197,6 +200,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < NR_AREAS; i++)
 		if (areas[i].at)
 			area_check(&areas[i]);
-	printf("churn: %lu operations, %lu pages verified, %lu faults as they should be\n", operations, checked, faults);
+	printf("churn: %lu operations, %lu pages verified, %lu faults as they should be\n",
+	       operations, checked, faults);
 	return !checked || !faults;
 }

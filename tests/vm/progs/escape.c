@@ -10,7 +10,8 @@
 
 static const char *escape_map(void)
 {
-	static const unsigned long starts[] = { DUNE_AREA_START, DUNE_TRAMPOLINE_ADDR, DUNE_RUN_ADDR, DUNE_ARGS_ADDR,
+	static const unsigned long starts[] = { DUNE_AREA_START, DUNE_TRAMPOLINE_ADDR,
+						DUNE_RUN_ADDR, DUNE_ARGS_ADDR,
 						DUNE_AREA_END - 4096 };
 	const char *broken = attempt_protect();
 
@@ -18,12 +19,14 @@ static const char *escape_map(void)
 		void *at = (void *)starts[i];
 		unsigned long hint;
 
-		if (mmap(at, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED)
+		if (mmap(at, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+			 -1, 0) != MAP_FAILED)
 			broken = "MAP_FIXED";
-		if (mmap((char *)at - 4096 * 4, 4096 * 8, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
-		    MAP_FAILED)
+		if (mmap((char *)at - 4096 * 4, 4096 * 8, PROT_READ,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED)
 			broken = "MAP_FIXED around it";
-		if (mmap(at, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != MAP_FAILED)
+		if (mmap(at, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+			 0) != MAP_FAILED)
 			broken = "MAP_FIXED_NOREPLACE";
 		hint = (unsigned long)mmap(at, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (hint >= DUNE_AREA_START && hint < DUNE_AREA_END)
@@ -107,7 +110,8 @@ next:
 /* A frame made from nothing, without any signal. */
 static const char *escape_bare_frame(void)
 {
-	struct sigaction sa = { .sa_sigaction = on_segv, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
+	struct sigaction sa = { .sa_sigaction = on_segv,
+				.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
 	static char stack[65536];
 	stack_t altstack = { .ss_sp = stack, .ss_size = sizeof(stack) };
 	volatile int round = 0;
@@ -117,7 +121,10 @@ static const char *escape_bare_frame(void)
 	getcontext(&good);
 	if (round++)
 		return got_segv ? NULL : "no SIGSEGV";
-	__asm__ volatile("mov %0, %%rsp\n\tmov $15, %%eax\n\tsyscall" : : "r"(RUNTIME_ADDR + 0x8000) : "memory");
+	__asm__ volatile("mov %0, %%rsp\n\tmov $15, %%eax\n\tsyscall"
+			 :
+			 : "r"(RUNTIME_ADDR + 0x8000)
+			 : "memory");
 	return "rt_sigreturn came back";
 }
 
@@ -125,8 +132,12 @@ static const struct {
 	const char *name;
 	const char *(*run)(void);
 } escapes[] = {
-	{ "read", attempt_read }, { "mem", attempt_mem }, { "map", escape_map }, { "frame", escape_frame },
-	{ "bare-frame", escape_bare_frame }, { "uring", attempt_uring },
+	{ "read", attempt_read },
+	{ "mem", attempt_mem },
+	{ "map", escape_map },
+	{ "frame", escape_frame },
+	{ "bare-frame", escape_bare_frame },
+	{ "uring", attempt_uring },
 };
 
 int main(int argc, char **argv)

@@ -31,7 +31,8 @@ static int running;
 
 static void *attacker(void *arg)
 {
-	const char *(*const tries[])(void) = { attempt_read, attempt_mem, attempt_protect, attempt_uring };
+	const char *(*const tries[])(void) = { attempt_read, attempt_mem, attempt_protect,
+					       attempt_uring };
 
 	for (int i = 0; i < ROUNDS; i++) {
 		const char *broken = tries[(i + (long)arg) % 4]();
@@ -58,7 +59,8 @@ static void *attacker(void *arg)
 
 int main(void)
 {
-	int device = raw_device(), fd = raw_setup(device, "race", guest_start, guest_end - guest_start);
+	int device = raw_device(),
+	    fd = raw_setup(device, "race", guest_start, guest_end - guest_start);
 	pthread_t thread;
 
 	for (int i = 0; i < 3; i++)

@@ -74,8 +74,8 @@ static inline int raw_map_area(int fd)
 	};
 
 	for (int i = 0; i < 3; i++)
-		if (mmap((void *)pieces[i].address, 4096, pieces[i].prot, MAP_SHARED | MAP_FIXED_NOREPLACE,
-			 fd, pieces[i].offset) == MAP_FAILED)
+		if (mmap((void *)pieces[i].address, 4096, pieces[i].prot,
+			 MAP_SHARED | MAP_FIXED_NOREPLACE, fd, pieces[i].offset) == MAP_FAILED)
 			return -errno;
 	return 0;
 }

@@ -13,7 +13,8 @@ static void expect(const char *what, int got, int wanted)
 	if (got == wanted)
 		return;
 	failures++;
-	printf("%s: got %d (%s), wanted %d (%s)\n", what, got, strerror(-got), wanted, strerror(-wanted));
+	printf("%s: got %d (%s), wanted %d (%s)\n", what, got, strerror(-got), wanted,
+	       strerror(-wanted));
 }
 
 static int call(int fd, unsigned long cmd, void *arg)
@@ -31,7 +32,8 @@ struct bad {
 	int wanted;
 };
 
-static void try_each(int fd, unsigned long cmd, const void *good, size_t size, const struct bad *bad, size_t count)
+static void try_each(int fd, unsigned long cmd, const void *good, size_t size,
+		     const struct bad *bad, size_t count)
 {
 	uint64_t copy[64];
 
@@ -43,56 +45,75 @@ static void try_each(int fd, unsigned long cmd, const void *good, size_t size, c
 }
 
 #define BAD(type, field, bad_value, err) \
-	{ #type "." #field " = " #bad_value, offsetof(struct type, field), \
-	  sizeof(((struct type *)0)->field), bad_value, err }
+	{                                                                        \
+#type "." #field " = " #bad_value, offsetof(struct type, field), \
+			sizeof(((struct type *)0)->field), bad_value, err        \
+	}
 
 static void test_device(int device)
 {
 	struct dune_info info = {};
 	struct dune_create create = { .abi = DUNE_ABI_VERSION, .owner = 1000 };
 	struct dune_stats one;
-	struct dune_stats_call stats = { .abi = DUNE_ABI_VERSION, .buffer = (uint64_t)&one, .capacity = 1 };
+	struct dune_stats_call stats = { .abi = DUNE_ABI_VERSION,
+					 .buffer = (uint64_t)&one,
+					 .capacity = 1 };
 	struct dune_kill kill = { .abi = DUNE_ABI_VERSION, .id = 1 };
 	struct dune_report report = { .abi = DUNE_ABI_VERSION, .id = 1 };
 	struct dune_set_limits limits = { .abi = DUNE_ABI_VERSION, .id = 1 };
 	const struct bad bad_info[] = { BAD(dune_info, flags, 1, -EINVAL) };
 	const struct bad bad_create[] = {
-		BAD(dune_create, abi, 2, -EPROTONOSUPPORT), BAD(dune_create, abi, 0, -EPROTONOSUPPORT),
-		BAD(dune_create, flags, 1, -EINVAL), BAD(dune_create, owner, 0xffffffff, -EINVAL),
+		BAD(dune_create, abi, 2, -EPROTONOSUPPORT),
+		BAD(dune_create, abi, 0, -EPROTONOSUPPORT),
+		BAD(dune_create, flags, 1, -EINVAL),
+		BAD(dune_create, owner, 0xffffffff, -EINVAL),
 		BAD(dune_create, limits[DUNE_LIMIT_VCPUS], DUNE_MAX_VCPUS + 1, -ERANGE),
 		BAD(dune_create, limits[DUNE_LIMIT_PRIVATE], 1ull << 40, -ERANGE),
 		BAD(dune_create, limits[DUNE_LIMIT_CONTEXTS], 1ull << 40, -ERANGE),
 		BAD(dune_create, limits[DUNE_LIMIT_EPT], -1ull, -ERANGE),
-		BAD(dune_create, name[0], 0x0a, -EINVAL), BAD(dune_create, name[0], 0xff, -EINVAL),
-		BAD(dune_create, name[0], ' ', -EINVAL), BAD(dune_create, reserved[3], 1, -EINVAL),
+		BAD(dune_create, name[0], 0x0a, -EINVAL),
+		BAD(dune_create, name[0], 0xff, -EINVAL),
+		BAD(dune_create, name[0], ' ', -EINVAL),
+		BAD(dune_create, reserved[3], 1, -EINVAL),
 	};
 	const struct bad bad_stats[] = {
-		BAD(dune_stats_call, abi, 9, -EPROTONOSUPPORT), BAD(dune_stats_call, flags, 1, -EINVAL),
-		BAD(dune_stats_call, capacity, 0, -EINVAL), BAD(dune_stats_call, capacity, 65537, -EINVAL),
+		BAD(dune_stats_call, abi, 9, -EPROTONOSUPPORT),
+		BAD(dune_stats_call, flags, 1, -EINVAL),
+		BAD(dune_stats_call, capacity, 0, -EINVAL),
+		BAD(dune_stats_call, capacity, 65537, -EINVAL),
 	};
 	const struct bad bad_kill[] = {
-		BAD(dune_kill, abi, 9, -EPROTONOSUPPORT), BAD(dune_kill, flags, 1, -EINVAL),
-		BAD(dune_kill, id, 0, -ENOENT), BAD(dune_kill, id, -1ull, -ENOENT),
+		BAD(dune_kill, abi, 9, -EPROTONOSUPPORT),
+		BAD(dune_kill, flags, 1, -EINVAL),
+		BAD(dune_kill, id, 0, -ENOENT),
+		BAD(dune_kill, id, -1ull, -ENOENT),
 	};
 	const struct bad bad_limits[] = {
-		BAD(dune_set_limits, abi, 9, -EPROTONOSUPPORT), BAD(dune_set_limits, flags, 1, -EINVAL),
+		BAD(dune_set_limits, abi, 9, -EPROTONOSUPPORT),
+		BAD(dune_set_limits, flags, 1, -EINVAL),
 		BAD(dune_set_limits, id, 99, -ENOENT),
 	};
 	const struct bad bad_report[] = {
-		BAD(dune_report, abi, 9, -EPROTONOSUPPORT), BAD(dune_report, flags, 1, -EINVAL),
+		BAD(dune_report, abi, 9, -EPROTONOSUPPORT),
+		BAD(dune_report, flags, 1, -EINVAL),
 		BAD(dune_report, id, 99, -ENOENT),
 	};
 	char event[sizeof(struct dune_event) - 1];
 	int fd;
 
 	try_each(device, DUNE_INFO, &info, sizeof(info), bad_info, 1);
-	try_each(device, DUNE_CREATE, &create, sizeof(create), bad_create, sizeof(bad_create) / sizeof(*bad_create));
+	try_each(device, DUNE_CREATE, &create, sizeof(create), bad_create,
+		 sizeof(bad_create) / sizeof(*bad_create));
 	memset(create.name, 'a', sizeof(create.name));
 	expect("name without end", call(device, DUNE_CREATE, &create), -EINVAL);
-	try_each(device, DUNE_STATS, &stats, sizeof(stats), bad_stats, sizeof(bad_stats) / sizeof(*bad_stats));
-	try_each(device, DUNE_KILL, &kill, sizeof(kill), bad_kill, sizeof(bad_kill) / sizeof(*bad_kill));
-	try_each(device, DUNE_SET_LIMITS, &limits, sizeof(limits), bad_limits, sizeof(bad_limits) / sizeof(*bad_limits));
-	try_each(device, DUNE_REPORT, &report, sizeof(report), bad_report, sizeof(bad_report) / sizeof(*bad_report));
+	try_each(device, DUNE_STATS, &stats, sizeof(stats), bad_stats,
+		 sizeof(bad_stats) / sizeof(*bad_stats));
+	try_each(device, DUNE_KILL, &kill, sizeof(kill), bad_kill,
+		 sizeof(bad_kill) / sizeof(*bad_kill));
+	try_each(device, DUNE_SET_LIMITS, &limits, sizeof(limits), bad_limits,
+		 sizeof(bad_limits) / sizeof(*bad_limits));
+	try_each(device, DUNE_REPORT, &report, sizeof(report), bad_report,
+		 sizeof(bad_report) / sizeof(*bad_report));
 	for (unsigned long nr = 0; nr < 256; nr++)
 		for (unsigned long dir = 0; dir < 4; dir++) {
 			unsigned long cmd = dir << 30 | 8 << 16 | 'D' << 8 | nr;
@@ -110,7 +131,8 @@ static void test_device(int device)
 	kill.id = 1;
 	expect("kill of an unattached context", call(device, DUNE_KILL, &kill), -ESRCH);
 	expect("short read", read(device, event, sizeof(event)) < 0 ? -errno : 0, -EINVAL);
-	expect("read at a bad address", syscall(SYS_read, device, 8, 4096) < 0 ? -errno : 0, -EFAULT);
+	expect("read at a bad address", syscall(SYS_read, device, 8, 4096) < 0 ? -errno : 0,
+	       -EFAULT);
 	expect("INFO on a context", call(fd, DUNE_INFO, &info), -ENOTTY);
 	close(fd);
 }
@@ -119,8 +141,10 @@ static void test_attach(int device)
 {
 	struct dune_attach attach = { .abi = DUNE_ABI_VERSION };
 	const struct bad bad[] = {
-		BAD(dune_attach, abi, 2, -EPROTONOSUPPORT), BAD(dune_attach, flags, 4, -EINVAL),
-		BAD(dune_attach, reserved[0], 1, -EINVAL), BAD(dune_attach, reserved[1], 1, -EINVAL),
+		BAD(dune_attach, abi, 2, -EPROTONOSUPPORT),
+		BAD(dune_attach, flags, 4, -EINVAL),
+		BAD(dune_attach, reserved[0], 1, -EINVAL),
+		BAD(dune_attach, reserved[1], 1, -EINVAL),
 	};
 	int other = raw_create(device, 1000, "foreign"), mine = raw_create(device, 0, "mine");
 
@@ -145,8 +169,8 @@ static void test_attach(int device)
 	close(mine);
 }
 
-static void expect_mmap(const char *what, int fd, unsigned long address, int prot, int flags, unsigned long offset,
-			unsigned long size, int wanted)
+static void expect_mmap(const char *what, int fd, unsigned long address, int prot, int flags,
+			unsigned long offset, unsigned long size, int wanted)
 {
 	void *got = mmap((void *)address, size, prot, flags | MAP_FIXED_NOREPLACE, fd, offset);
 
@@ -157,12 +181,18 @@ static void test_area(int fd)
 {
 	const unsigned long t = DUNE_TRAMPOLINE_ADDR, r = DUNE_RUN_ADDR;
 
-	expect_mmap("trampoline elsewhere", fd, t + 4096, PROT_READ | PROT_EXEC, MAP_SHARED, 0, 4096, -EINVAL);
-	expect_mmap("trampoline writable", fd, t, PROT_READ | PROT_WRITE, MAP_SHARED, 0, 4096, -EACCES);
-	expect_mmap("trampoline private", fd, t, PROT_READ | PROT_EXEC, MAP_PRIVATE, 0, 4096, -EACCES);
-	expect_mmap("trampoline too long", fd, t, PROT_READ | PROT_EXEC, MAP_SHARED, 0, 8192, -EINVAL);
-	expect_mmap("run page writable", fd, r, PROT_READ | PROT_WRITE, MAP_SHARED, DUNE_MMAP_RUN, 4096, -EACCES);
-	expect_mmap("run page executable", fd, r, PROT_READ | PROT_EXEC, MAP_SHARED, DUNE_MMAP_RUN, 4096, -EACCES);
+	expect_mmap("trampoline elsewhere", fd, t + 4096, PROT_READ | PROT_EXEC, MAP_SHARED, 0,
+		    4096, -EINVAL);
+	expect_mmap("trampoline writable", fd, t, PROT_READ | PROT_WRITE, MAP_SHARED, 0, 4096,
+		    -EACCES);
+	expect_mmap("trampoline private", fd, t, PROT_READ | PROT_EXEC, MAP_PRIVATE, 0, 4096,
+		    -EACCES);
+	expect_mmap("trampoline too long", fd, t, PROT_READ | PROT_EXEC, MAP_SHARED, 0, 8192,
+		    -EINVAL);
+	expect_mmap("run page writable", fd, r, PROT_READ | PROT_WRITE, MAP_SHARED, DUNE_MMAP_RUN,
+		    4096, -EACCES);
+	expect_mmap("run page executable", fd, r, PROT_READ | PROT_EXEC, MAP_SHARED, DUNE_MMAP_RUN,
+		    4096, -EACCES);
 	expect_mmap("run page of no vcpu", fd, r + DUNE_VCPU_STRIDE, PROT_READ, MAP_SHARED,
 		    DUNE_MMAP_RUN + DUNE_VCPU_STRIDE, 4096, -ENXIO);
 	expect_mmap("hole in the offsets", fd, t + 4096, PROT_READ, MAP_SHARED, 4096, 4096, -ENXIO);
@@ -171,7 +201,11 @@ static void test_area(int fd)
 
 static void test_private(int fd)
 {
-	const struct { const char *what; struct dune_private_write write; int wanted; } rows[] = {
+	const struct {
+		const char *what;
+		struct dune_private_write write;
+		int wanted;
+	} rows[] = {
 		{ "no bytes", { 0x1000, 0, 0 }, -EINVAL },
 		{ "too many bytes", { 0, 0, (16 << 20) + 1 }, -EINVAL },
 		{ "outside", { DUNE_PRIVATE_END, 0, 1 }, -ERANGE },
@@ -194,19 +228,32 @@ static void test_lock(int fd)
 	struct dune_lock lock = raw_state();
 	const uint64_t low = 0x400000, hole = 0x8000000000000000ull;
 	const struct bad bad[] = {
-		BAD(dune_lock, abi, 3, -EPROTONOSUPPORT), BAD(dune_lock, flags, 1, -EINVAL),
-		BAD(dune_lock, pad, 1, -EINVAL), BAD(dune_lock, signal_vector, 31, -EINVAL),
-		BAD(dune_lock, signal_vector, 256, -EINVAL), BAD(dune_lock, state.rip, low, -EINVAL),
-		BAD(dune_lock, state.rip, hole, -EINVAL), BAD(dune_lock, state.rsp, hole, -EINVAL),
-		BAD(dune_lock, state.cr3, 0x1001, -EINVAL), BAD(dune_lock, state.cr3, DUNE_PRIVATE_END, -EINVAL),
-		BAD(dune_lock, state.cr3, 1ull << 45, -EINVAL), BAD(dune_lock, state.gdt_base, low, -EINVAL),
-		BAD(dune_lock, state.gdt_limit, 0x10000, -EINVAL), BAD(dune_lock, state.idt_base, low, -EINVAL),
-		BAD(dune_lock, state.idt_limit, 0x10000, -EINVAL), BAD(dune_lock, state.tr_base, low, -EINVAL),
-		BAD(dune_lock, state.tr_limit, 0x66, -EINVAL), BAD(dune_lock, state.tr_selector, 0, -EINVAL),
-		BAD(dune_lock, state.tr_selector, 0x23, -EINVAL), BAD(dune_lock, state.cs_selector, 0, -EINVAL),
-		BAD(dune_lock, state.cs_selector, 0x33, -EINVAL), BAD(dune_lock, state.ss_selector, 0x2b, -EINVAL),
-		BAD(dune_lock, state.pad[1], 1, -EINVAL), BAD(dune_lock, state.lstar, low, -EINVAL),
-		BAD(dune_lock, state.fmask, 1ull << 32, -EINVAL), BAD(dune_lock, state.fs_base, hole, -EINVAL),
+		BAD(dune_lock, abi, 3, -EPROTONOSUPPORT),
+		BAD(dune_lock, flags, 1, -EINVAL),
+		BAD(dune_lock, pad, 1, -EINVAL),
+		BAD(dune_lock, signal_vector, 31, -EINVAL),
+		BAD(dune_lock, signal_vector, 256, -EINVAL),
+		BAD(dune_lock, state.rip, low, -EINVAL),
+		BAD(dune_lock, state.rip, hole, -EINVAL),
+		BAD(dune_lock, state.rsp, hole, -EINVAL),
+		BAD(dune_lock, state.cr3, 0x1001, -EINVAL),
+		BAD(dune_lock, state.cr3, DUNE_PRIVATE_END, -EINVAL),
+		BAD(dune_lock, state.cr3, 1ull << 45, -EINVAL),
+		BAD(dune_lock, state.gdt_base, low, -EINVAL),
+		BAD(dune_lock, state.gdt_limit, 0x10000, -EINVAL),
+		BAD(dune_lock, state.idt_base, low, -EINVAL),
+		BAD(dune_lock, state.idt_limit, 0x10000, -EINVAL),
+		BAD(dune_lock, state.tr_base, low, -EINVAL),
+		BAD(dune_lock, state.tr_limit, 0x66, -EINVAL),
+		BAD(dune_lock, state.tr_selector, 0, -EINVAL),
+		BAD(dune_lock, state.tr_selector, 0x23, -EINVAL),
+		BAD(dune_lock, state.cs_selector, 0, -EINVAL),
+		BAD(dune_lock, state.cs_selector, 0x33, -EINVAL),
+		BAD(dune_lock, state.ss_selector, 0x2b, -EINVAL),
+		BAD(dune_lock, state.pad[1], 1, -EINVAL),
+		BAD(dune_lock, state.lstar, low, -EINVAL),
+		BAD(dune_lock, state.fmask, 1ull << 32, -EINVAL),
+		BAD(dune_lock, state.fs_base, hole, -EINVAL),
 		BAD(dune_lock, state.gs_base, hole, -EINVAL),
 	};
 
@@ -223,7 +270,8 @@ static void test_lock(int fd)
 
 static void test_context(int device)
 {
-	struct dune_create create = { .abi = DUNE_ABI_VERSION, .limits = { [DUNE_LIMIT_PRIVATE] = 100 } };
+	struct dune_create create = { .abi = DUNE_ABI_VERSION,
+				      .limits = { [DUNE_LIMIT_PRIVATE] = 100 } };
 
 	if (ioctl(device, DUNE_CREATE, &create))
 		raw_die("create: %m");

@@ -32,7 +32,9 @@ static int64_t ended_us(int device)
 static uint64_t entries(int device)
 {
 	struct dune_stats stats = {};
-	struct dune_stats_call call = { .abi = DUNE_ABI_VERSION, .buffer = (uint64_t)&stats, .capacity = 1 };
+	struct dune_stats_call call = { .abi = DUNE_ABI_VERSION,
+					.buffer = (uint64_t)&stats,
+					.capacity = 1 };
 
 	if (ioctl(device, DUNE_STATS, &call))
 		raw_die("stats: %m");
@@ -59,7 +61,7 @@ int main(int argc, char **argv)
 	kill(pid, SIGKILL);
 	took = ended_us(device) - start;
 	waitpid(pid, &status, 0);
-	printf("%s: ended after %lld us, waited for after %lld us, status %#x\n", argv[1], (long long)took,
-	       (long long)(now_us() - start), status);
+	printf("%s: ended after %lld us, waited for after %lld us, status %#x\n", argv[1],
+	       (long long)took, (long long)(now_us() - start), status);
 	return took > 20000 || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL;
 }

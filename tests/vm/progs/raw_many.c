@@ -35,7 +35,8 @@ int main(int argc, char **argv)
 	for (int i = 0; i < count; i++) {
 		pid_t pid = start(device, guest_exit, guest_exit_end);
 
-		if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 5)
+		if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
+		    WEXITSTATUS(status) != 5)
 			raw_die("context %d ended with %#x", i, status);
 	}
 	for (int i = 0; i < 3; i++)
@@ -46,8 +47,8 @@ int main(int argc, char **argv)
 		usleep(10000);
 		info = raw_info(device);
 	} while (info.vcpus < (unsigned int)count);
-	printf("at once: contexts %llu vcpus %llu ept_pages %llu private_pages %llu\n", info.contexts, info.vcpus,
-	       info.ept_pages, info.private_pages);
+	printf("at once: contexts %llu vcpus %llu ept_pages %llu private_pages %llu\n",
+	       info.contexts, info.vcpus, info.ept_pages, info.private_pages);
 	for (int i = 0; i < count; i++)
 		kill(pids[i], SIGKILL);
 	for (int i = 0; i < count; i++)
