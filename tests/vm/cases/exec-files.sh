@@ -62,6 +62,16 @@ out=$(/progs/mkctx 1000 /progs/deny_run /usr/lib/dune/dune-exec FD /bin/busybox 
 expect_equal "status under a filter" $? 125
 expect_match "message under a filter" "$out" "^dune-exec: .*seccomp filter"
 
+# Too little private memory: for the runtime itself, then for page tables of many gigabytes.
+out=$(MKCTX_PRIVATE=8 $run /bin/busybox true 2>&1)
+expect_equal "status over the limit" $? 125
+expect_match "message over the limit" "$out" "^dune-exec: filling private memory: Disk quota exceeded"
+needed=$(for n in 28 32 36 40 44 48 52 56 60 64 68 72 76 80; do
+	MKCTX_PRIVATE=$n $run /bin/busybox true 2>/dev/null && echo $n && break; done)
+note "private pages needed: $needed"
+expect test -n "$needed"
+expect_status 135 env MKCTX_PRIVATE="$needed" $run /progs/supervisor
+
 refused 127 "No such file" /tmp/f/absent
 refused 127 "No such file" /tmp/f/lost
 refused 126 "Permission denied" /tmp/f/closed

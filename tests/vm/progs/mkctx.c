@@ -3,7 +3,7 @@
  * A context without the service: mkctx UID PROGRAM ARGUMENT... creates one for UID (as root, from
  * /dev/dune itself) and runs the program as that user; FD as an argument becomes the context's fd.
  * `mkctx UID run PATH ARGUMENT...` runs PATH by dune-exec. Exit status: the program's, 128 + n for a
- * signal; when the module ended the context, its report goes to standard error.
+ * signal. $MKCTX_PRIVATE limits private memory, in pages. When the module ended the context, its report goes to standard error.
  */
 #include <fcntl.h>
 #include <grp.h>
@@ -25,6 +25,8 @@ static int create(unsigned int owner)
 {
 	struct dune_create create = { .abi = DUNE_ABI_VERSION, .owner = owner, .name = "mkctx" };
 
+	if (getenv("MKCTX_PRIVATE"))
+		create.limits[DUNE_LIMIT_PRIVATE] = strtoull(getenv("MKCTX_PRIVATE"), NULL, 10);
 	device = open("/dev/dune", O_RDWR | O_CLOEXEC);
 	if (device < 0 || ioctl(device, DUNE_CREATE, &create)) {
 		perror("mkctx: /dev/dune");

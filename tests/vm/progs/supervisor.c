@@ -250,6 +250,7 @@ static void test_privilege(void)
 	check(pid == getpid());
 	signal(SIGSEGV, SIG_DFL);
 	signal(SIGILL, SIG_DFL);
+	signal(SIGBUS, SIG_DFL);
 }
 
 static volatile unsigned int steps;
