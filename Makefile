@@ -119,7 +119,8 @@ $(B)/guest/runtime.bin: $(B)/guest/runtime.elf
 $(B)/libdune/host/image.o: $(B)/guest/runtime.bin
 
 # dune-exec loads a program and becomes it: static-PIE, so that it is out of the program's way.
-user: $(B)/dune-exec $(B)/examples/hello
+# (A static-PIE has no sanitizers, so it is left out of SAN=1.)
+user: $(if $(SAN),,$(B)/dune-exec) $(B)/examples/hello
 EXEC_OBJS = $(call objs,libdune/exec) $(call objs,libdune/host) $(B)/libdune/host/image.o \
 	$(B)/libdune/host/jump.o
 $(call objs,libdune/exec): CFLAGS += -fPIE
@@ -133,7 +134,7 @@ $(B)/tests/unit/test_elf: $(B)/libdune/exec/elf.o
 $(B)/tests/unit/test_exec_stack: $(B)/libdune/exec/stack.o
 
 # dune-exec as on a processor without 1 GB pages, for a test
-vm-progs: $(B)/tests/vm/dune-exec-2m
+vm-progs: $(if $(SAN),,$(B)/tests/vm/dune-exec-2m)
 $(B)/tests/vm/dune-exec-2m: $(EXEC_OBJS) libdune/host/load.c
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
@@ -160,21 +161,38 @@ $(B)/examples/%: $(B)/libdune/examples/%.o $(B)/libdune.a
 
 
 # ---- module ----
-## make module      builds build/kmod/dune.ko for the running kernel, else the newest cloud headers (KERNEL_BUILD=DIR)
-KERNEL_BUILD ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
-	$(lastword $(sort $(wildcard /usr/src/linux-headers-*-cloud-amd64))))
+# Twice from the same sources: for Debian's cloud kernel, which the emulated machine boots, and for the
+# kernel that runs here. Kbuild writes beside its sources, so each gets a tree of links.
 KMOD_SOURCES := $(wildcard kmod/*.[chS] kmod/vmx/*.[chS]) kmod/Kbuild proto/dune_abi.h
+VM_KERNEL_BUILD ?= $(lastword $(sort $(wildcard /usr/src/linux-headers-*-cloud-amd64)))
+KERNEL_BUILD ?= /lib/modules/$(shell uname -r)/build
+# kbuild(folder, kernel's build folder, arguments)
+kbuild = mkdir -p $(1)/vmx && for f in $(patsubst kmod/%,%,$(filter kmod/%,$(KMOD_SOURCES))); do \
+	ln -sfn $(CURDIR)/kmod/$$f $(1)/$$f; done && \
+	$(MAKE) -s -C $(2) M=$(abspath $(1)) DUNE_TOP=$(CURDIR) KCFLAGS="$(if $(CI),-Werror)" $(3)
 
-.PHONY: module
+.PHONY: module modules_install sparse
+## module	dune.ko for the emulated machine's kernel
 module: $(B)/kmod/dune.ko
 
-# Kbuild writes beside its sources: it gets a tree of links of its own.
 $(B)/kmod/dune.ko: $(KMOD_SOURCES)
 	$(call say,KBUILD,$@)
-	@mkdir -p $(B)/kmod/vmx
-	@for f in $(filter kmod/%,$^); do ln -sfn $(CURDIR)/$$f $(B)/$$f; done
-	$(Q)$(MAKE) -s -C $(KERNEL_BUILD) M=$(abspath $(B))/kmod DUNE_TOP=$(CURDIR) \
-		KCFLAGS="$(if $(CI),-Werror)" modules
+	@[ -n "$(VM_KERNEL_BUILD)" ] || { echo "no cloud kernel headers: make deps" >&2; exit 1; }
+	$(Q)$(call kbuild,$(B)/kmod,$(VM_KERNEL_BUILD),modules)
+
+## modules_install	dune.ko for the running kernel (KERNEL_BUILD=DIR for another), into /lib/modules
+modules_install: $(KMOD_SOURCES)
+	@[ -d "$(KERNEL_BUILD)" ] || { echo "no headers of this kernel: apt-get install \
+		linux-headers-$(shell uname -r)" >&2; exit 1; }
+	$(call say,KBUILD,$(B)/kmod-host/dune.ko)
+	$(Q)$(call kbuild,$(B)/kmod-host,$(KERNEL_BUILD),modules)
+	$(Q)$(MAKE) -s -C $(KERNEL_BUILD) M=$(abspath $(B))/kmod-host INSTALL_MOD_DIR=extra \
+		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) DUNE_TOP=$(CURDIR) modules_install
+
+## sparse		sparse over the module; silent when all is well
+sparse:
+	$(Q)$(call kbuild,$(B)/kmod-sparse,$(VM_KERNEL_BUILD),C=2 CF="-Wno-unknown-attribute" modules) 2>&1 | \
+		grep -v 'vmlinux$$' | { ! grep . ; }
 
 # ---- tests: unit, abi, fuzz ----
 .PHONY: check-unit unit-programs
