@@ -186,8 +186,10 @@ modules_install: $(KMOD_SOURCES)
 		linux-headers-$(shell uname -r)" >&2; exit 1; }
 	$(call say,KBUILD,$(B)/kmod-host/dune.ko)
 	$(Q)$(call kbuild,$(B)/kmod-host,$(KERNEL_BUILD),modules)
-	$(Q)$(MAKE) -s -C $(KERNEL_BUILD) M=$(abspath $(B))/kmod-host INSTALL_MOD_DIR=extra \
-		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) DUNE_TOP=$(CURDIR) modules_install
+	$(Q)release=$$(make -s -C $(KERNEL_BUILD) kernelrelease) && \
+	install -D -m 644 $(B)/kmod-host/dune.ko $(DESTDIR)/lib/modules/$$release/extra/dune.ko && \
+	{ [ -n "$(DESTDIR)" ] || depmod $$release; } && \
+	echo "  installed dune.ko for $$release; next, as root: modprobe dune"
 
 ## sparse		sparse over the module; silent when all is well
 sparse:
