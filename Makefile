@@ -186,7 +186,7 @@ modules_install: $(KMOD_SOURCES)
 		linux-headers-$(shell uname -r)" >&2; exit 1; }
 	$(call say,KBUILD,$(B)/kmod-host/dune.ko)
 	$(Q)$(call kbuild,$(B)/kmod-host,$(KERNEL_BUILD),modules)
-	$(Q)release=$$(make -s -C $(KERNEL_BUILD) kernelrelease) && \
+	$(Q)release=$$(/sbin/modinfo -F vermagic $(B)/kmod-host/dune.ko | cut -d' ' -f1) && \
 	install -D -m 644 $(B)/kmod-host/dune.ko $(DESTDIR)/lib/modules/$$release/extra/dune.ko && \
 	{ [ -n "$(DESTDIR)" ] || depmod $$release; } && \
 	echo "  installed dune.ko for $$release; next, as root: modprobe dune"
