@@ -200,17 +200,32 @@ static int read_ignored(struct launch *l)
 	return 0;
 }
 
+/* What an error of the module means to the user, where strerror() doesn't say it. */
+static const struct {
+	enum host_step step;
+	int error;
+	const char *text;
+} context_hints[] = {
+	{ HOST_ATTACH, -ENOTTY, "not a context fd" },
+	{ HOST_ATTACH, -EBADF, "not a context fd" },
+	{ HOST_ATTACH, -EPROTONOSUPPORT, "module and dune-exec are of different versions" },
+	{ HOST_ATTACH, -EPERM, "the context belongs to another user" },
+	{ HOST_ATTACH, -EEXIST, "the context is in use already" },
+	{ HOST_ATTACH, -EDQUOT, "over the vcpu limit (vcpus)" },
+	{ HOST_WRITE, -EDQUOT, "over the private memory limit (private)" },
+};
+
 static int complain_context(enum host_step step, int error)
 {
+	const char *hint = NULL;
 	char line[160];
 
-	snprintf(line, sizeof(line), "%s%s%s%s", strerror(-error),
-		 error == -EPROTONOSUPPORT ? " (module and dune-exec are of different versions)" :
-					     "",
-		 error == -ENOTTY || error == -EBADF ? " (not a context fd)" : "",
-		 prctl(PR_GET_SECCOMP) == 2 ?
-			 " (the caller has a seccomp filter, which may forbid it)" :
-			 "");
+	if (prctl(PR_GET_SECCOMP) == 2)
+		hint = "the caller has a seccomp filter, which may forbid it";
+	for (unsigned int i = 0; i < sizeof(context_hints) / sizeof(*context_hints); i++)
+		if (context_hints[i].step == step && context_hints[i].error == error)
+			hint = context_hints[i].text;
+	snprintf(line, sizeof(line), hint ? "%s: %s" : "%s", strerror(-error), hint);
 	return complain(EXIT_CONTEXT, host_step_text(step), line);
 }
 
