@@ -103,10 +103,22 @@ static void report_fill(struct dune_vcpu *vcpu)
 	preempt_enable();
 }
 
+/* As the kernel does for a deadly fault: who, why, where. */
+static void report_log(struct dune_vcpu *vcpu, u32 cause)
+{
+	const struct dune_report *r = vcpu->ctx->report;
+
+	pr_info_ratelimited("%s[%d] context %llu ended: cause %u exit reason %u vector %u rip %llx rsp %llx "
+			    "cr2 %llx gpa %llx\n", current->comm, task_tgid_nr(current),
+			    vcpu->ctx->id, cause, r->exit_reason, r->vector, r->regs.rip,
+			    r->regs.rsp, r->cr2, r->guest_physical);
+}
+
 enum vcpu_next vcpu_end(struct dune_vcpu *vcpu, u32 cause)
 {
 	if (context_end(vcpu->ctx, cause)) {
 		report_fill(vcpu);
+		report_log(vcpu, cause);
 		context_report_done(vcpu->ctx);
 	}
 	return VCPU_ENDED;
@@ -124,6 +136,7 @@ enum vcpu_next vcpu_panic(struct dune_vcpu *vcpu, const struct dune_regs *at, u3
 		report->vector = vector;
 		report->error_code = error_code;
 		report->cr2 = cr2;
+		report_log(vcpu, DUNE_END_PANIC);
 		context_report_done(vcpu->ctx);
 	}
 	return VCPU_ENDED;

@@ -124,7 +124,8 @@ class Machine:
 
     def end_status(self):
         """Exit status of what ran in the machine, None as long as it runs."""
-        for line in read(self.result).splitlines():
+        # A line without its newline is still being written.
+        for line in read(self.result).split("\n")[:-1]:
             if line.startswith("end "):
                 return int(line.split()[1])
         return None
