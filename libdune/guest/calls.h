@@ -136,7 +136,7 @@
 	X(rt_sigtimedwait, PASS)         \
 	X(rt_sigqueueinfo, PASS)         \
 	X(rt_sigsuspend, PASS)           \
-	X(sigaltstack, PASS)             \
+	X(sigaltstack, SIGALTSTACK)      \
 	X(utime, PASS)                   \
 	X(mknod, PASS)                   \
 	X(uselib, ABSENT)                \

@@ -38,18 +38,36 @@ _Static_assert(offsetof(struct xsave_area, info) == 464, "kernel's format");
 
 #define area ((struct xsave_area *)(PERCPU_BASE + PERCPU_FPU))
 
-/* Bytes of a full frame, 0 when it is a legacy one as the kernel understands it. */
-static u64 frame_size(u64 user)
+/* Bytes of a full frame, 0 when it is a legacy one as the kernel understands it; `have` are there. */
+static u64 frame_size(u64 have)
 {
 	u64 size = area->info.xstate_size;
-	u32 *magic2 = (u32 *)cpu->scratch;
 
 	if (area->info.magic1 != MAGIC1 || size < FXSAVE_SIZE + HEADER_SIZE ||
-	    size > boot.fpu_size_bytes || size > area->info.extended_size)
+	    size > boot.fpu_size_bytes || size > area->info.extended_size ||
+	    size + sizeof(u32) > have)
 		return 0;
-	if (copy_in(magic2, user + size, sizeof(*magic2)) || *magic2 != MAGIC2)
-		return 0;
-	return size;
+	return *(u32 *)((char *)area + size) == MAGIC2 ? size : 0;
+}
+
+/*
+ * One copy of the frame's state, whose length is known only from its own first bytes: the longest that
+ * the kernel makes, or what a shorter one says. Only the last copy counts. Returns its bytes or -EFAULT.
+ */
+static s64 copy_state(u64 user)
+{
+	u64 size = boot.fpu_size_bytes + sizeof(u32);
+
+	if (boot.fpu_size_bytes > FXSAVE_SIZE && !hc_copy_in(boot.fpu_gpa, user, size))
+		return size;
+	if (hc_copy_in(boot.fpu_gpa, user, FXSAVE_SIZE))
+		return -EFAULT;
+	if (area->info.magic1 != MAGIC1 || area->info.xstate_size >= boot.fpu_size_bytes)
+		return FXSAVE_SIZE;
+	size = area->info.xstate_size + sizeof(u32);
+	if (size > FXSAVE_SIZE && !hc_copy_in(boot.fpu_gpa, user, size))
+		return size;
+	return FXSAVE_SIZE;
 }
 
 static int header_valid(void)
@@ -84,20 +102,17 @@ static int load_legacy(void)
  */
 int fpu_restore(u64 user)
 {
-	u64 size;
+	s64 have;
 
 	if (!user) {
 		area_reset();
 		return load_legacy();
 	}
-	if (hc_copy_in(boot.fpu_gpa, user, FXSAVE_SIZE))
-		return -EFAULT;
-	size = boot.fpu_size_bytes > FXSAVE_SIZE ? frame_size(user) : 0;
-	if (!size)
+	have = copy_state(user);
+	if (have < 0)
+		return have;
+	if (!frame_size(have))
 		return load_legacy();
-	if (hc_copy_in(boot.fpu_gpa, user, size))
-		return -EFAULT;
-	/* The second copy may differ from the first: nothing of the first is used from here on. */
 	area->xstate_bv &= area->info.features;
 	if (!header_valid())
 		return -EINVAL;

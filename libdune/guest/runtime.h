@@ -34,6 +34,7 @@ struct percpu {
 	u32 nr_frames; /* signal frames taken from the host, oldest first */
 	u32 restart; /* the current system call is to be made again */
 	u64 frames[MAX_FRAMES];
+	s32 signals[MAX_FRAMES]; /* of the frames */
 	u8 scratch[SCRATCH_SIZE] __attribute__((aligned(64)));
 };
 _Static_assert(offsetof(struct percpu, ring) == CPU_RING - PERCPU_BASE, "assembly");
@@ -92,6 +93,7 @@ void signal_enter_handlers(struct dune_regs *regs);
 void signal_interrupt(struct dune_regs *regs);
 long signal_sigaction(struct dune_regs *regs);
 void signal_sigreturn(struct dune_regs *regs);
+long signal_sigaltstack(struct dune_regs *regs);
 
 /* fpu.c */
 int fpu_restore(u64 user);

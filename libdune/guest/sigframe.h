@@ -39,6 +39,13 @@ struct frame_context {
 #define FRAME_SIGMASK (FRAME_CONTEXT + offsetof(struct frame_context, sigmask))
 #define FRAME_SIGINFO (FRAME_CONTEXT + sizeof(struct frame_context))
 
+/* From the registers to the signal's number: what is read of a frame that arrives. */
+#define FRAME_HEAD_SIZE	  (FRAME_SIGINFO + sizeof(__s32) - FRAME_REGS)
+#define FRAME_HEAD_SIGNAL (FRAME_SIGINFO - FRAME_REGS)
+
+#define FRAME_STACK_DISABLE    2u
+#define FRAME_STACK_AUTODISARM (1u << 31)
+
 _Static_assert(sizeof(struct frame_context) == 304, "kernel's format");
 _Static_assert(FRAME_REGS == 48 && FRAME_SIGINFO == 312, "kernel's format");
 

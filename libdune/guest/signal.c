@@ -22,9 +22,34 @@
 
 static struct runtime_action actions[RUNTIME_NR_SIGNALS];
 
+/* The host's alternate stack, when it is known: then rt_sigreturn need not set it again. */
+static struct {
+	struct frame_stack stack;
+	u32 known;
+} altstack;
+
+static void altstack_is(const struct frame_stack *stack)
+{
+	altstack.stack = *stack;
+	/* The kernel takes such a stack away when it delivers a signal. */
+	altstack.known = !(stack->flags & FRAME_STACK_AUTODISARM);
+	if (stack->flags == FRAME_STACK_DISABLE)
+		altstack.stack.sp = altstack.stack.size = 0;
+}
+
+static int altstack_same(const struct frame_stack *stack)
+{
+	return altstack.known && altstack.stack.sp == stack->sp &&
+	       altstack.stack.flags == stack->flags && altstack.stack.size == stack->size;
+}
+
 void signal_init(void)
 {
+	const struct frame_stack none = { .flags = FRAME_STACK_DISABLE };
+
 	memcpy(actions, boot.actions, sizeof(actions));
+	if (boot.ring == 3)
+		altstack_is(&none); /* exec took any away */
 }
 
 /*
@@ -34,21 +59,25 @@ void signal_init(void)
 static const struct frame_registers *take_chain(u64 frame)
 {
 	struct frame_registers *f = (struct frame_registers *)cpu->scratch;
+	s32 signals[MAX_FRAMES];
 	u64 chain[MAX_FRAMES];
 	u32 n = 0;
 
 	for (;;) {
 		if (n == MAX_FRAMES - cpu->nr_frames)
 			panic_here(PANIC_FRAMES);
-		chain[n++] = frame;
-		if (copy_in(f, frame + FRAME_REGS, sizeof(*f)))
+		if (copy_in(f, frame + FRAME_REGS, FRAME_HEAD_SIZE))
 			panic_here(PANIC_FRAME_LOST);
+		chain[n] = frame;
+		signals[n++] = *(s32 *)(cpu->scratch + FRAME_HEAD_SIGNAL);
 		if (frame_phase(f->ip) != PHASE_CHAINED)
 			break;
 		frame = f->sp;
 	}
-	while (n)
-		cpu->frames[cpu->nr_frames++] = chain[--n];
+	while (n) {
+		cpu->frames[cpu->nr_frames] = chain[--n];
+		cpu->signals[cpu->nr_frames++] = signals[n];
+	}
 	return f;
 }
 
@@ -72,22 +101,20 @@ long signal_taken(const struct host_result *result)
 }
 
 /* Enters the program's handler for one frame: its saved registers become the program's. */
-static int enter_handler(struct dune_regs *regs, u64 frame)
+static int enter_handler(struct dune_regs *regs, u64 frame, s32 signal)
 {
 	struct frame_registers *f = (struct frame_registers *)cpu->scratch;
-	s32 *signal = (s32 *)cpu->scratch;
 	struct runtime_action *action;
 
 	frame_from_regs(f, regs);
-	if (copy_out(frame + FRAME_REGS, f, sizeof(*f)) ||
-	    copy_in(signal, frame + FRAME_SIGINFO, sizeof(*signal)))
+	if (copy_out(frame + FRAME_REGS, f, sizeof(*f)))
 		return -EFAULT;
-	if (*signal < 1 || *signal > RUNTIME_NR_SIGNALS)
+	if (signal < 1 || signal > RUNTIME_NR_SIGNALS)
 		return -EINVAL;
-	action = &actions[*signal - 1];
+	action = &actions[signal - 1];
 	if (action->handler <= HANDLER_MAX_SPECIAL || !rip_allowed(action->handler, cpu->ring))
 		return -EINVAL;
-	regs->rdi = *signal;
+	regs->rdi = signal;
 	regs->rsi = frame + FRAME_SIGINFO;
 	regs->rdx = frame + FRAME_CONTEXT;
 	regs->rax = 0;
@@ -103,7 +130,7 @@ static int enter_handler(struct dune_regs *regs, u64 frame)
 void signal_enter_handlers(struct dune_regs *regs)
 {
 	for (u32 i = 0; i < cpu->nr_frames; i++) {
-		if (enter_handler(regs, cpu->frames[i])) {
+		if (enter_handler(regs, cpu->frames[i], cpu->signals[i])) {
 			raise_signal(SIGSEGV, SI_KERNEL, 0);
 			break;
 		}
@@ -192,8 +219,13 @@ static int host_state_restore(struct dune_regs *regs, const struct frame_context
 	const u64 mask_args[6] = { 2 /* SIG_SETMASK */, cpu->args_user, 0, 8 };
 
 	/* As in Linux, errors of the alternate stack are ignored. */
-	memcpy(args_page, &old->stack, sizeof(old->stack));
-	host_call(regs, __NR_sigaltstack, stack_args);
+	if (!altstack_same(&old->stack)) {
+		memcpy(args_page, &old->stack, sizeof(old->stack));
+		if (!host_call(regs, __NR_sigaltstack, stack_args) && !cpu->restart)
+			altstack_is(&old->stack);
+		else
+			altstack.known = 0;
+	}
 	if (!cpu->nr_frames) {
 		memcpy(args_page, &old->sigmask, sizeof(old->sigmask));
 		host_call(regs, __NR_rt_sigprocmask, mask_args);
@@ -230,4 +262,26 @@ void signal_sigreturn(struct dune_regs *regs)
 bad:
 	cpu->nr_frames = 0;
 	raise_signal(SIGSEGV, SI_KERNEL, 0);
+}
+
+/* sigaltstack(new, old): the host's, only remembered. */
+long signal_sigaltstack(struct dune_regs *regs)
+{
+	u64 args[6] = { 0, regs->rsi };
+	struct frame_stack *scratch = (struct frame_stack *)cpu->scratch, new;
+	long error;
+
+	if (!regs->rdi)
+		return pass(regs);
+	if (copy_in(scratch, regs->rdi, sizeof(*scratch)))
+		return -EFAULT;
+	new = *scratch;
+	memcpy(args_page, &new, sizeof(new));
+	args[0] = cpu->args_user;
+	error = host_call(regs, __NR_sigaltstack, args);
+	if (!error && !cpu->restart)
+		altstack_is(&new);
+	else
+		altstack.known = 0; /* EFAULT of old comes after the change */
+	return error;
 }

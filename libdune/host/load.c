@@ -205,7 +205,7 @@ static void build_percpu(struct builder *b, struct runtime_boot *boot)
 		n = (stacks[i].end - stacks[i].offset) / PAGE;
 		map_cpu(b, stacks[i].offset, gpa_of(b, take(b, n)), n, WRITE);
 	}
-	n = page_count(boot->fpu_size_bytes);
+	n = page_count(boot->fpu_size_bytes + sizeof(uint32_t)); /* a frame's end mark */
 	boot->fpu_gpa = gpa_of(b, take(b, n));
 	map_cpu(b, PERCPU_FPU, boot->fpu_gpa, n, WRITE);
 	map_cpu(b, PERCPU_RUN, DUNE_GPA_RUN, 1, READ);
@@ -237,7 +237,7 @@ static int read_cpu(struct runtime_boot *boot)
 		return 0;
 	if (!__get_cpuid_count(0xd, 0, &a, &size, &c, &d))
 		return -EOPNOTSUPP;
-	if (size < FPU_LEGACY_SIZE + 64 || size > PERCPU_FPU_MAX)
+	if (size < FPU_LEGACY_SIZE + 64 || size > PERCPU_FPU_MAX - sizeof(uint32_t))
 		return -EOPNOTSUPP;
 	boot->fpu_size_bytes = size;
 	__asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
