@@ -402,6 +402,52 @@ static void test_altstack(void)
 	check(!sigaltstack(&new, NULL));
 }
 
+static char other_stack[65536];
+static stack_t seen;
+static volatile int change_error;
+
+static void change_stack(int signal, siginfo_t *info, void *context)
+{
+	const stack_t new = { .ss_sp = other_stack, .ss_size = sizeof(other_stack) };
+
+	check(!sigaltstack(NULL, &seen));
+	change_error = sigaltstack(&new, NULL) ? errno : 0;
+	count[signal]++;
+}
+
+/* What a handler does to the alternate stack ends with it; SS_AUTODISARM; errors. */
+static void test_altstack_restored(void)
+{
+	static char stack[65536];
+	stack_t new = { .ss_sp = stack, .ss_size = sizeof(stack) }, old,
+		none = { .ss_flags = SS_DISABLE };
+
+	set(SIGUSR1, change_stack, SA_ONSTACK);
+	check(!sigaltstack(&none, NULL) && !raise(SIGUSR1) && !change_error);
+	check(!sigaltstack(NULL, &old) && old.ss_flags == SS_DISABLE && !old.ss_sp);
+	check(!sigaltstack(&new, NULL) && !raise(SIGUSR1) && change_error == EPERM);
+	check(seen.ss_sp == stack && seen.ss_flags == SS_ONSTACK);
+	check(!sigaltstack(NULL, &old) && old.ss_sp == stack && !old.ss_flags);
+	new.ss_flags = (int)(1u << 31); /* SS_AUTODISARM */
+	check(!sigaltstack(&new, NULL) && !raise(SIGUSR1) && !change_error);
+	check(seen.ss_flags == SS_DISABLE);
+	check(!sigaltstack(NULL, &old) && old.ss_sp == stack && old.ss_flags == new.ss_flags);
+	check(!raise(SIGUSR1) && seen.ss_flags == SS_DISABLE);
+	check(syscall(SYS_sigaltstack, 8, NULL) == -1 && errno == EFAULT);
+	new.ss_flags = 0;
+	check(syscall(SYS_sigaltstack, &new, 8) == -1 && errno == EFAULT);
+	check(!raise(SIGUSR1) && change_error == EPERM && seen.ss_sp == stack);
+	check(!sigaltstack(NULL, &old) && old.ss_sp == stack && !old.ss_flags);
+	new.ss_flags = 4;
+	check(sigaltstack(&new, NULL) == -1 && errno == EINVAL);
+	new.ss_flags = 0;
+	new.ss_size = 100;
+	new.ss_sp = other_stack;
+	check(sigaltstack(&new, NULL) == -1 && errno == ENOMEM);
+	check(!raise(SIGUSR1) && seen.ss_sp == stack);
+	check(!sigaltstack(&none, NULL));
+}
+
 static volatile uint64_t low_rsp, high_rsp;
 
 static void measure(int signal, siginfo_t *info, void *context)
@@ -520,6 +566,7 @@ int main(void)
 	test_action_errors();
 	test_nesting();
 	test_altstack();
+	test_altstack_restored();
 	test_storm();
 	test_forged();
 	printf("signals: %u checks failed\n", failures);
