@@ -68,7 +68,11 @@ int answer_bad_parameter(struct answer *answer, const char *parameter)
 int answer_device_failed(struct answer *answer, const char *operation, int error)
 {
 	struct json_object *parameters = json_object_new_object();
-	bool ok = json_put_string(parameters, "operation", operation) &&
+	bool ok;
+
+	if (error == -EBUSY)
+		return answer_error(answer, DUNE_ERROR("VirtualizationBusy"), parameters);
+	ok = json_put_string(parameters, "operation", operation) &&
 		  json_put_string(parameters, "errno_name", dune_errno_name(error));
 
 	return answer_error(answer, DUNE_ERROR("ModuleFailed"), json_finish(parameters, ok));

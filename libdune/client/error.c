@@ -35,6 +35,8 @@ static const struct error_row {
 	  "the service can't use the kernel module ({reason})" },
 	{ "io.dune.Manager.ModuleMismatch", EPROTONOSUPPORT,
 	  "the kernel module speaks ABI version {found}, the service {expected}" },
+	{ "io.dune.Manager.VirtualizationBusy", EBUSY,
+	  "somebody else (KVM?) holds the processors' virtualization extension" },
 	{ "io.dune.Manager.ModuleFailed", EIO,
 	  "the kernel module failed: {operation}: {errno_name}" },
 	{ "io.dune.Manager.NoProcess", ESRCH, "the context has no process" },

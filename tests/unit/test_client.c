@@ -392,6 +392,8 @@ static const struct error_reply {
 	  "the service can't use the kernel module (ENOENT)" },
 	{ "io.dune.Manager.ModuleMismatch", "{\"expected\":1,\"found\":2}", -EPROTONOSUPPORT,
 	  "the kernel module speaks ABI version 2, the service 1" },
+	{ "io.dune.Manager.VirtualizationBusy", NULL, -EBUSY,
+	  "somebody else (KVM?) holds the processors' virtualization extension" },
 	{ "io.dune.Manager.ModuleFailed", "{\"operation\":\"create\",\"errno_name\":\"ENOMEM\"}",
 	  -EIO, "the kernel module failed: create: ENOMEM" },
 	{ "io.dune.Manager.NoProcess", NULL, -ESRCH, "the context has no process" },

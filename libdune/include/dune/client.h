@@ -186,7 +186,8 @@ const char *dune_client_error_text(const struct dune_client *client); /* never N
 /*
  * A new context, charged to the caller. name: NULL: the service makes one up. limits: NULL: defaults.
  * *ret_fd is the context's close-on-exec descriptor; the context lives at least as long.
- * -EEXIST (NameTaken), -EINVAL (InvalidName), -ERANGE (InvalidLimit), -EDQUOT (QuotaExceeded).
+ * -EEXIST (NameTaken), -EINVAL (InvalidName), -ERANGE (InvalidLimit), -EDQUOT (QuotaExceeded),
+ * -EBUSY (VirtualizationBusy).
  */
 int dune_client_create(struct dune_client *client, const char *name,
 		       const struct dune_client_limits *limits, uint64_t *ret_id, int *ret_fd);
