@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Traps and signals of a ring-0 program: ring0_traps FD. One line per failed check; exit status 1 when
- * anything failed.
+ * anything failed. ring0_traps FD RSP: a trap on the stack at RSP, which has to end the program.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -242,6 +242,18 @@ static void test_storm(void)
 	check(!bad && count[SIGALRM] >= 100);
 }
 
+static int trap_on(uint64_t rsp)
+{
+	check(!dune_trap_set(6, step_two));
+	set(SIGSEGV, on_fault, 0);
+	set(SIGILL, on_fault, 0);
+	__asm__ volatile("mov %%rsp, %%rbx\n\tmov %0, %%rsp\n\tud2\n\tmov %%rbx, %%rsp"
+			 :
+			 : "r"(rsp)
+			 : "rax", "rbx", "memory");
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	int error;
@@ -254,6 +266,8 @@ int main(int argc, char **argv)
 		printf("dune_enter: %s\n", strerror(-error));
 		return 1;
 	}
+	if (argc > 2)
+		return trap_on(strtoull(argv[2], NULL, 0));
 	test_inherited();
 	test_registers();
 	test_nesting();
