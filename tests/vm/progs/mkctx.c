@@ -3,7 +3,8 @@
  * A context without the service: mkctx UID PROGRAM ARGUMENT... creates one for UID (as root, from
  * /dev/dune itself) and runs the program as that user; FD as an argument becomes the context's fd.
  * `mkctx UID run PATH ARGUMENT...` runs PATH by dune-exec. Exit status: the program's, 128 + n for a
- * signal. $MKCTX_PRIVATE limits private memory, in pages. When the module ended the context, its report goes to standard error.
+ * signal. $MKCTX_PRIVATE limits private memory, in pages; with $MKCTX_FIXED set addresses
+ * are not random. When the module ended the context, its report goes to standard error.
  */
 #include <fcntl.h>
 #include <grp.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/personality.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "proto/dune_abi.h"
@@ -99,6 +101,8 @@ int main(int argc, char **argv)
 		perror("mkctx: uid");
 		return 1;
 	}
+	if (getenv("MKCTX_FIXED"))
+		personality(ADDR_NO_RANDOMIZE);
 	execv(out[0], out);
 	perror(out[0]);
 	return 1;
