@@ -58,9 +58,14 @@ usleep 100000
 expect kill -CONT "$child"
 expect wait $pid
 
-out=$(/progs/mkctx 1000 /progs/deny_run /usr/lib/dune/dune-exec FD /bin/busybox true 2>&1)
+out=$(/progs/mkctx 1000 /progs/deny_run run /usr/lib/dune/dune-exec FD /bin/busybox true 2>&1)
 expect_equal "status under a filter" $? 125
 expect_match "message under a filter" "$out" "^dune-exec: .*seccomp filter"
+
+# Under a filter that lets RUN through, and without the right to set brk: all the same to a program.
+out=$(/progs/mkctx 1000 /progs/deny_run mm /usr/lib/dune/dune-exec FD /bin/busybox sha256sum /bin/busybox)
+expect_equal "output under a filter" "$out" "$(sha256sum /bin/busybox)"
+expect /progs/mkctx 1000 /progs/deny_run mm /usr/lib/dune/dune-exec FD /progs/signals signals
 
 # Too little private memory: for the runtime itself, then for page tables of many gigabytes.
 out=$(MKCTX_PRIVATE=8 $run /bin/busybox true 2>&1)

@@ -199,7 +199,17 @@ static void test_signals_of_traps(void)
 		__asm__ volatile("int $0x80");
 	if (!sigsetjmp(out, 1))
 		__asm__ volatile("jmp *%0" : : "r"(0x5a5a5a5a5a5a5a5a));
-	check(count[SIGILL] == 1 && count[SIGSEGV] == 5 && count[SIGTRAP] == 1);
+	/* The runtime's text can't be written, its data can't be executed, its tables neither. */
+	if (!sigsetjmp(out, 1))
+		*(volatile char *)0xffffffff80002000 = 1;
+	check(address == 0xffffffff80002000);
+	if (!sigsetjmp(out, 1))
+		*(volatile char *)0xffffffffc0001000 = 1;
+	check(address == 0xffffffffc0001000);
+	if (!sigsetjmp(out, 1))
+		__asm__ volatile("jmp *%0" : : "r"(0xffffffffc0004000));
+	check(address == 0xffffffffc0004000);
+	check(count[SIGILL] == 1 && count[SIGSEGV] == 8 && count[SIGTRAP] == 1);
 }
 
 /* A trap on a stack page that nobody has touched yet. */
