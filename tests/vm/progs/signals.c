@@ -152,6 +152,30 @@ static void test_float(void)
 	fault(SIGFPE, FPE_FLTDIV, 0, 0, __LINE__);
 }
 
+static void on_misaligned(int signal, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+
+	__asm__ volatile(
+		"lea -128(%%rsp), %%rsp\n\tpushfq\n\tandq $~0x40000, (%%rsp)\n\tpopfq\n\tlea 128(%%rsp), %%rsp"
+		:
+		:
+		: "memory", "cc");
+	REG(uc, EFL) &= ~0x40000ll;
+	last_info = *info;
+	REG(uc, RIP) = go_on_at;
+}
+
+/* A program that asks for alignment checks. */
+static void test_alignment(void)
+{
+	static const uint64_t words[2] __attribute__((aligned(16)));
+
+	set(SIGBUS, on_misaligned, 0);
+	FAULT("pushfq\n\torq $0x40000, (%%rsp)\n\tpopfq\n\tmov 1(%%rdx), %%ecx", "d"(words));
+	fault(SIGBUS, BUS_ADRALN, 1, 0, __LINE__);
+}
+
 static volatile unsigned int steps;
 
 static uint64_t step_at[4];
@@ -558,6 +582,7 @@ int main(void)
 	test_plain();
 	test_faults();
 	test_float();
+	test_alignment();
 	test_single_step();
 	test_registers();
 	test_avx();
