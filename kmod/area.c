@@ -16,6 +16,15 @@ extern const char dune_trampoline_start[], dune_trampoline_end[];
 
 enum { AREA_TRAMPOLINE, AREA_RUN, AREA_ARGS, AREA_NR };
 
+/*
+ * A copy, by fork (MADV_DOFORK undoes VM_DONTCOPY) or by mremap before it is refused: never of any use. It holds
+ * the file, so the context stays, but it must not reach into it.
+ */
+static void area_open(struct vm_area_struct *vma)
+{
+	vma->vm_private_data = NULL;
+}
+
 static int area_refuse_split(struct vm_area_struct *vma, unsigned long address)
 {
 	return -EINVAL;
@@ -43,8 +52,7 @@ static void area_close(struct vm_area_struct *vma)
 {
 	struct dune_context *ctx = vma->vm_private_data;
 
-	/* A refused mremap makes a copy first and closes that: not ours. */
-	if (vma->vm_start != area_address(vma->vm_pgoff << PAGE_SHIFT))
+	if (!ctx)
 		return;
 	/* Ordinary end of the process, or of its old program. */
 	if (!atomic_read(&vma->vm_mm->mm_users))
@@ -55,6 +63,7 @@ static void area_close(struct vm_area_struct *vma)
 
 /* The trampoline is mapped once and for all. */
 static const struct vm_operations_struct area_trampoline_ops = {
+	.open = area_open,
 	.close = area_close,
 	.may_split = area_refuse_split,
 	.mremap = area_refuse_move,
@@ -75,8 +84,12 @@ static struct page *area_page(struct dune_context *ctx, unsigned long offset)
 /* By fault, so that MADV_DONTNEED and the like bring back the same page. */
 static vm_fault_t area_fault(struct vm_fault *vmf)
 {
-	struct page *page = area_page(vmf->vma->vm_private_data, vmf->pgoff << PAGE_SHIFT);
+	struct dune_context *ctx = vmf->vma->vm_private_data;
+	struct page *page = NULL;
 
+	/* vcpus live as long as this mm. */
+	if (ctx && ctx->mm == vmf->vma->vm_mm)
+		page = area_page(ctx, vmf->pgoff << PAGE_SHIFT);
 	if (!page)
 		return VM_FAULT_SIGBUS;
 	get_page(page);
@@ -85,6 +98,7 @@ static vm_fault_t area_fault(struct vm_fault *vmf)
 }
 
 static const struct vm_operations_struct area_page_ops = {
+	.open = area_open,
 	.close = area_close,
 	.fault = area_fault,
 	.may_split = area_refuse_split,

@@ -419,7 +419,7 @@ int context_attach(struct dune_context *ctx, struct dune_attach *arg)
 
 static bool canonical(u64 address)
 {
-	return (s64)(address << 16) >> 16 == (s64)address;
+	return __is_canonical_address(address, DUNE_ADDRESS_BITS);
 }
 
 static bool upper(u64 address)

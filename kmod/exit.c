@@ -149,11 +149,6 @@ static enum vcpu_next exit_msr_read(struct dune_vcpu *vcpu)
 	return VCPU_ENTER;
 }
 
-static bool canonical(u64 address)
-{
-	return (s64)(address << 16) >> 16 == (s64)address;
-}
-
 static enum vcpu_next exit_msr_write(struct dune_vcpu *vcpu)
 {
 	struct dune_regs *regs = &vcpu->run->regs;
@@ -161,7 +156,8 @@ static enum vcpu_next exit_msr_write(struct dune_vcpu *vcpu)
 	u64 value = (u32)regs->rax | regs->rdx << 32;
 
 	/* A bad value would fail the whole entry (SDM 3C 27.4). */
-	if (!msr || (msr->index == MSR_LSTAR && !canonical(value)) ||
+	if (!msr ||
+	    (msr->index == MSR_LSTAR && !__is_canonical_address(value, DUNE_ADDRESS_BITS)) ||
 	    (msr->index == MSR_SYSCALL_MASK && value >> 32))
 		return exit_deny(vcpu, X86_TRAP_GP);
 	msr->value = value;
@@ -272,6 +268,10 @@ static enum vcpu_next exit_ept_misconfig(struct dune_vcpu *vcpu)
 	return vcpu_end(vcpu, DUNE_END_BAD_EXIT);
 }
 
+/* SDM 3D appendix C; 6.1 has no names for them. */
+#define EXIT_ENQCMD	72
+#define EXIT_ENQCMDS	73
+
 typedef enum vcpu_next (*exit_handler)(struct dune_vcpu *vcpu);
 
 static const exit_handler exit_handlers[DUNE_NR_EXITS] = {
@@ -309,6 +309,8 @@ static const exit_handler exit_handlers[DUNE_NR_EXITS] = {
 	[EXIT_REASON_WBINVD]		  = exit_forbidden_gp,
 	[EXIT_REASON_XSETBV]		  = exit_forbidden_gp,
 	[EXIT_REASON_ENCLS]		  = exit_forbidden_ud,
+	[EXIT_ENQCMD]			  = exit_forbidden_ud,
+	[EXIT_ENQCMDS]			  = exit_forbidden_ud,
 };
 
 enum vcpu_next exit_handle(struct dune_vcpu *vcpu)

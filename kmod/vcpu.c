@@ -108,10 +108,11 @@ static void report_log(struct dune_vcpu *vcpu, u32 cause)
 {
 	const struct dune_report *r = vcpu->ctx->report;
 
-	pr_info_ratelimited("%s[%d] context %llu ended: cause %u exit reason %u vector %u rip %llx rsp %llx "
-			    "cr2 %llx gpa %llx\n", current->comm, task_tgid_nr(current),
-			    vcpu->ctx->id, cause, r->exit_reason, r->vector, r->regs.rip,
-			    r->regs.rsp, r->cr2, r->guest_physical);
+	pr_info_ratelimited(
+		"%s[%d] context %llu ended: cause %u exit reason %u vector %u rip %llx rsp %llx "
+		"cr2 %llx gpa %llx\n",
+		current->comm, task_tgid_nr(current), vcpu->ctx->id, cause, r->exit_reason,
+		r->vector, r->regs.rip, r->regs.rsp, r->cr2, r->guest_physical);
 }
 
 enum vcpu_next vcpu_end(struct dune_vcpu *vcpu, u32 cause)

@@ -12,6 +12,8 @@
 struct dune_context;
 struct pt_regs;
 
+/* Linear addresses of a guest: CR4.LA57 is never set. */
+#define DUNE_ADDRESS_BITS	48
 /* Signal frames that can wait for a guest that is not interruptible. */
 #define VCPU_FRAMES_MAX		8
 /* Re-entries in a row while work waits for the runtime to become interruptible. */
@@ -54,6 +56,7 @@ struct dune_vmx_vcpu {
 	unsigned long host_cr3, host_cr4, host_fs_base;
 	u64 host_perf_ctrl;
 	u32 primary_controls;	/* value of the VMCS field */
+	unsigned long cr2;	/* the guest's; the processor has one for both */
 	u16 vpid;
 	bool launched;
 	bool rip_dirty;		/* run->regs.rip has to be written back */

@@ -59,6 +59,7 @@ static const struct row rows[] = {
 	{ SECONDARY, MAY_SET, SECONDARY_EXEC_ENABLE_RDTSCP, "RDTSCP", DUNE_FEATURE_RDTSCP },
 	{ SECONDARY, MAY_SET, SECONDARY_EXEC_ENABLE_INVPCID, "INVPCID", DUNE_FEATURE_INVPCID },
 	{ SECONDARY, MAY_SET, SECONDARY_EXEC_ENCLS_EXITING, "ENCLS exiting" },
+	{ SECONDARY, MAY_SET, VMX_SECONDARY_PASID_TRANSLATION, "PASID translation" },
 	{ EXIT, MUST_SET, VM_EXIT_HOST_ADDR_SPACE_SIZE, "64-bit host" },
 	{ EXIT, MUST_SET, VM_EXIT_SAVE_DEBUG_CONTROLS, "save debug controls" },
 	/* The interrupt is taken through the host's IDT once interrupts are on again. */
@@ -158,6 +159,7 @@ int vmx_controls_compute(const struct vmx_caps *caps, struct vmx_controls *ret_c
 		.exit = words[EXIT],
 		.entry = words[ENTRY],
 		.features = features,
+		.pasid_translation = words[SECONDARY] & VMX_SECONDARY_PASID_TRANSLATION,
 	};
 	return 0;
 }

@@ -7,6 +7,11 @@
 
 #include <linux/types.h>
 
+/* Secondary control 21 and its fields (SDM 3D B.2.1), which 6.1 has no names for. */
+#define VMX_SECONDARY_PASID_TRANSLATION	(1u << 21)
+#define VMX_LOW_PASID_DIRECTORY		0x2038
+#define VMX_HIGH_PASID_DIRECTORY	0x203a
+
 /* Raw MSR values, SDM 3D appendix A. The control MSRs are the TRUE ones where BASIC says they exist. */
 struct vmx_caps {
 	u64 basic, pin, primary, secondary, exit, entry, ept_vpid, misc;
@@ -16,6 +21,7 @@ struct vmx_caps {
 struct vmx_controls {
 	u32 pin, primary, secondary, exit, entry;
 	u64 features;	/* DUNE_FEATURE_* */
+	bool pasid_translation;	/* ENQCMD and ENQCMDS exit when the PASID tables are empty */
 };
 
 /* 0, or -EOPNOTSUPP with the name of the first thing missing in ret_missing. */

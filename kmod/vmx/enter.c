@@ -131,7 +131,11 @@ static noinstr int switch_worlds(struct dune_vcpu *vcpu)
 		rcu_virt_note();
 		instrumentation_end();
 	}
+	/* Not switched by the processor, and a #PF in the guest sets it. */
+	if (native_read_cr2() != vmx->cr2)
+		native_write_cr2(vmx->cr2);
 	failed = vmx_world_switch(&vcpu->run->regs, vmx->launched, &vmx->host_rsp);
+	vmx->cr2 = native_read_cr2();
 	if (likely(!failed)) {
 		vmx->launched = true;
 		vcpu->exit.reason = vmread(VM_EXIT_REASON);

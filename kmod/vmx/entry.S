@@ -5,6 +5,8 @@
  */
 #include <linux/linkage.h>
 #include <asm/asm.h>
+#include <asm/msr-index.h>
+#include <asm/percpu.h>
 #include <asm/nospec-branch.h>
 #include <asm/unwind_hints.h>
 
@@ -44,6 +46,7 @@ SYM_FUNC_START(vmx_world_switch)
 	cmp  %rsp, (%rdx)
 	je   .Lrsp_known
 	mov  $VMCS_HOST_RSP, %eax
+.Lwrite_rsp:
 	vmwrite %rsp, %rax
 	mov  %rsp, (%rdx)
 .Lrsp_known:
@@ -105,7 +108,18 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 
 .Lout:
 	/* No return may be predicted from what the guest left in the return stack buffer. */
+	mov  %eax, %ebx
 	FILL_RETURN_BUFFER %rcx, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, X86_FEATURE_RSB_VMEXIT_LITE
+	/* Where IBRS guards the kernel it has to be written anew after every transition into it. */
+	ALTERNATIVE "jmp .Lno_ibrs", "", X86_FEATURE_KERNEL_IBRS
+	mov  $MSR_IA32_SPEC_CTRL, %ecx
+	movq PER_CPU_VAR(x86_spec_ctrl_current), %rdx
+	mov  %edx, %eax
+	shr  $32, %rdx
+	wrmsr
+.Lno_ibrs:
+	CLEAR_BRANCH_HISTORY_VMEXIT
+	mov  %ebx, %eax
 	/* Nor any load from a guest value that is still in a register. */
 	xor  %ecx, %ecx
 	xor  %edx, %edx
@@ -123,7 +137,8 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	pop  %rbp
 	RET
 
-	/* VMLAUNCH and VMRESUME raise #UD when the CPU lost VMX: same as a failed entry. */
+	/* These raise #UD when the CPU lost VMX: same as a failed entry. */
+	_ASM_EXTABLE(.Lwrite_rsp, .Lfailed)
 	_ASM_EXTABLE(.Lresume, .Lfailed)
 	_ASM_EXTABLE(.Llaunch, .Lfailed)
 SYM_FUNC_END(vmx_world_switch)

@@ -51,6 +51,10 @@ static void write_controls(struct dune_vcpu *vcpu)
 	vmwrite(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 	if (c->secondary & SECONDARY_EXEC_ENCLS_EXITING)
 		vmwrite(ENCLS_EXITING_BITMAP, -1ull);
+	if (c->pasid_translation) {
+		vmwrite(VMX_LOW_PASID_DIRECTORY, __pa(vmx_global.empty_page));
+		vmwrite(VMX_HIGH_PASID_DIRECTORY, __pa(vmx_global.empty_page));
+	}
 }
 
 static void write_guest_cr(const struct dune_vcpu_state *s)

@@ -5,12 +5,14 @@
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
+#include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/reboot.h>
 #include <linux/smp.h>
+#include <linux/syscore_ops.h>
 #include <linux/vmalloc.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
@@ -39,10 +41,23 @@ const u32 vmx_switched_msrs[VCPU_NR_MSRS] = { MSR_LSTAR, MSR_STAR, MSR_SYSCALL_M
 
 /* ---- one CPU ---- */
 
+static void vmx_compare_msrs(void *differ)
+{
+	unsigned int i;
+	u64 value;
+
+	for (i = 0; i < VCPU_NR_MSRS; i++) {
+		rdmsrl(vmx_switched_msrs[i], value);
+		if (value != vmx_global.host_msrs[i])
+			atomic_set(differ, 1);
+	}
+}
+
 static int vmx_on(void)
 {
 	struct vmx_cpu *cpu = this_cpu_ptr(&vmx_cpus);
 	u64 pa = __pa(cpu->vmxon), feature_control, basic;
+	atomic_t differ = ATOMIC_INIT(0);
 
 	if (cpu->on)
 		return 0;
@@ -54,6 +69,10 @@ static int vmx_on(void)
 		return -EOPNOTSUPP;
 	/* Trap 1: somebody else holds VMX. Its VMCSs and ours don't mix without care (trap 4). */
 	if (cr4_read_shadow() & X86_CR4_VMXE)
+		return -EBUSY;
+	/* Nobody else is in VMX operation here, so these are the host's own (trap 13). */
+	vmx_compare_msrs(&differ);
+	if (atomic_read(&differ))
 		return -EBUSY;
 	/* Trap 2: only ever through the kernel's CR4 shadow. */
 	cr4_set_bits(X86_CR4_VMXE);
@@ -149,6 +168,20 @@ static int vmx_reboot(struct notifier_block *nb, unsigned long event, void *unus
 	return NOTIFY_OK;
 }
 
+/* Suspend and resume of the CPU that is never taken offline; interrupts off. */
+static int vmx_suspend(void)
+{
+	vmx_dying_ipi(NULL);
+	return 0;
+}
+
+static void vmx_resume(void)
+{
+	if (vmx_users && vmx_on())
+		pr_err("VMX is not on again after resume\n");
+}
+
+static struct syscore_ops vmx_syscore_ops = { .suspend = vmx_suspend, .resume = vmx_resume };
 static struct notifier_block vmx_reboot_notifier = { .notifier_call = vmx_reboot };
 
 bool hw_dying(void)
@@ -364,17 +397,37 @@ static int vmx_init_msr_bitmap(void)
 		clear_bit(8 * 3072 + (passed[i] & 0x1fff), bitmap);
 	}
 	vmx_global.msr_bitmap = bitmap;
-	return 0;
+	vmx_global.empty_page = (void *)get_zeroed_page(GFP_KERNEL);
+	return vmx_global.empty_page ? 0 : -ENOMEM;
+}
+
+/*
+ * Trap 13: a CPU holds KVM's guest values until it returns to user space. The host's are the same on every
+ * CPU, so what all of them agree on is taken.
+ */
+static int vmx_capture_host_msrs(void)
+{
+	unsigned int i, tries;
+	atomic_t differ;
+
+	for (tries = 0; tries < 100; tries++) {
+		for (i = 0; i < VCPU_NR_MSRS; i++)
+			rdmsrl(vmx_switched_msrs[i], vmx_global.host_msrs[i]);
+		atomic_set(&differ, 0);
+		on_each_cpu(vmx_compare_msrs, &differ, 1);
+		if (!atomic_read(&differ))
+			return 0;
+		msleep(20);
+	}
+	pr_err("the CPUs do not agree on their system call MSRs\n");
+	return -EBUSY;
 }
 
 static void vmx_init_global(void)
 {
 	struct vmx_global *g = &vmx_global;
 	u64 cr4 = X86_CR4_TSD | X86_CR4_DE | X86_CR4_PGE;
-	unsigned int i;
 
-	for (i = 0; i < VCPU_NR_MSRS; i++)
-		rdmsrl(vmx_switched_msrs[i], g->host_msrs[i]);
 	rdmsrl(MSR_IA32_CR_PAT, g->pat);
 	if (boot_cpu_has(X86_FEATURE_PCID))
 		cr4 |= X86_CR4_PCIDE;
@@ -423,6 +476,8 @@ static void vmx_free_regions(void)
 	}
 	free_page((unsigned long)vmx_global.msr_bitmap);
 	vmx_global.msr_bitmap = NULL;
+	free_page((unsigned long)vmx_global.empty_page);
+	vmx_global.empty_page = NULL;
 }
 
 static int vmx_alloc_regions(void)
@@ -456,11 +511,17 @@ int hw_init(void)
 		missing = "EPT";
 	if (!missing)
 		vmx_controls_compute(&vmx_global.caps, &vmx_global.controls, &missing);
+	/* At CPL 0 ENQCMDS takes the PASID from memory: another process's would do (trap 10). */
+	if (!missing && boot_cpu_has(X86_FEATURE_ENQCMD) && !vmx_global.controls.pasid_translation)
+		missing = "PASID translation, on a CPU with ENQCMD";
 	if (missing) {
 		pr_err("this machine lacks %s\n", missing);
 		return -EOPNOTSUPP;
 	}
 	vmx_init_global();
+	err = vmx_capture_host_msrs();
+	if (err)
+		return err;
 	err = vmx_alloc_regions();
 	if (err)
 		return err;
@@ -472,11 +533,13 @@ int hw_init(void)
 	}
 	vmx_hotplug_state = err;
 	register_reboot_notifier(&vmx_reboot_notifier);
+	register_syscore_ops(&vmx_syscore_ops);
 	return 0;
 }
 
 void hw_done(void)
 {
+	unregister_syscore_ops(&vmx_syscore_ops);
 	unregister_reboot_notifier(&vmx_reboot_notifier);
 	cpuhp_remove_state(vmx_hotplug_state);
 	vmx_free_regions();

@@ -25,6 +25,7 @@ struct vmx_global {
 	u32 preemption_ticks;		/* 0 = no timer */
 	unsigned int gpa_bits;
 	unsigned long *msr_bitmap;
+	void *empty_page;		/* PASID directories: no PASID is anybody's */
 };
 extern struct vmx_global vmx_global;
 extern const u32 vmx_switched_msrs[VCPU_NR_MSRS];
