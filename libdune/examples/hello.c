@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A program that enters guest ring 0 and proves it: reads what only ring 0 can read, handles its own
- * invalid instruction and page fault without a VM exit, and goes on with libc as before.
+ * A program that enters guest ring 0 and proves it: reads what only ring 0 can read, handles its
+ * own invalid instruction and page fault without a VM exit, and goes on with libc as before.
  *
  *   hello [FD]     FD: a context fd; without it duned is asked for a context
  */

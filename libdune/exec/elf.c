@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Checks executable files. Stricter than the kernel where a file that it accepts could only crash. Never
- * trusts a number from the file before it has been compared with the file's size or the address space.
+ * Checks executable files. Stricter than the kernel where a file that it accepts could only crash.
+ * Never trusts a number from the file before it has been compared with the file's size or the
+ * address space.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What an executable file says about itself, checked. Pure: bytes in, a description out; opens and maps
- * nothing. Every function returns 0 or -ENOEXEC with *ret_why naming the field that is wrong.
+ * What an executable file says about itself, checked. Pure: bytes in, a description out; opens and
+ * maps nothing. Every function returns 0 or -ENOEXEC with *ret_why naming the field that is wrong.
  */
 #ifndef DUNE_EXEC_ELF_H
 #define DUNE_EXEC_ELF_H
@@ -59,7 +59,10 @@ int elf_parse_segments(struct elf_file *file, const Elf64_Phdr *headers, uint64_
 /* The interpreter's path, interpreter_size bytes of the file. */
 int elf_check_interpreter(const char *bytes, size_t size, const char **ret_why);
 
-/* Whether the file starts with `#!`, and the line taken apart; -ENOEXEC for a line that Linux refuses. */
+/*
+ * Whether the file starts with `#!`, and the line taken apart; -ENOEXEC for a line that Linux
+ * refuses.
+ */
 int elf_is_script(const void *bytes, size_t size);
 int elf_parse_script(const void *bytes, size_t size, struct elf_script *ret_script,
 		     const char **ret_why);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Maps executable files. Nothing that is mapped already is ever replaced: a file that wants an address in
- * use is refused.
+ * Maps executable files. Nothing that is mapped already is ever replaced: a file that wants an
+ * address in use is refused.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -23,8 +23,8 @@ struct program {
 int complain(int status, const char *what, const char *why);
 
 /*
- * Opens path for execution and reads its head. A script's line is left in ret_script with *ret_is_script
- * set and no more done. Returns an fd or -(exit status), complained.
+ * Opens path for execution and reads its head. A script's line is left in ret_script with
+ * *ret_is_script set and no more done. Returns an fd or -(exit status), complained.
  */
 int program_open(const char *path, struct program *ret_program, struct elf_script *ret_script,
 		 bool *ret_is_script);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * dune-exec FD PATH ARGV0 ARGS...: becomes the program PATH, in guest ring 3 of the context FD. Started
- * by dunectl. Once the program's image is in place nothing of this one remains: the runtime unmaps it
- * before the first instruction.
+ * dune-exec FD PATH ARGV0 ARGS...: becomes the program PATH, in guest ring 3 of the context FD.
+ * Started by dunectl. Once the program's image is in place nothing of this one remains: the runtime
+ * unmaps it before the first instruction.
  *
  * Exit status when it can't: 127 PATH not found, 126 not executable, 125 the context or the module.
  */
@@ -55,7 +55,9 @@ static int parse_fd(const char *text, int *ret_fd)
 	return 0;
 }
 
-/* The program, a script's interpreter in its place, and the ELF interpreter: mapped. 0 or status. */
+/*
+ * The program, a script's interpreter in its place, and the ELF interpreter: mapped. 0 or status.
+ */
 static int load_files(struct launch *l)
 {
 	const char *path = l->path;
@@ -153,8 +155,8 @@ static void add_unmap(struct launch *l, uint64_t start, uint64_t end)
 }
 
 /*
- * brk, and what /proc shows of the process. Where the kernel doesn't allow it brk stays this process's
- * own. Nothing may allocate memory after this: the heap would grow into the program's.
+ * brk, and what /proc shows of the process. Where the kernel doesn't allow it brk stays this
+ * process's own. Nothing may allocate memory after this: the heap would grow into the program's.
  */
 static void describe_process(struct launch *l)
 {

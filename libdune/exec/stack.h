@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The new program's initial stack: argc, argv, envp, auxv as execve lays them out. Built aside and copied
- * over this process's own by the last instructions before the trampoline.
+ * The new program's initial stack: argc, argv, envp, auxv as execve lays them out. Built aside and
+ * copied over this process's own by the last instructions before the trampoline.
  */
 #ifndef DUNE_EXEC_STACK_H
 #define DUNE_EXEC_STACK_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The supervisor's table: one row per system call of Linux 6.1, X(name, class). A number without a row
- * is unknown and gets -ENOSYS. PASS goes to the host as it is; every other class has a row in
+ * The supervisor's table: one row per system call of Linux 6.1, X(name, class). A number without a
+ * row is unknown and gets -ENOSYS. PASS goes to the host as it is; every other class has a row in
  * syscall.c. A new kernel's call stays unknown until somebody has decided what it may do.
  */
 #define SYSTEM_CALLS(X)                  \

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The context fd does not exist for the program: closing, copying or replacing it by number is EBADF.
- * The fd is no authority (the module checks mm, vcpu and caller's address), so this only keeps a program
- * from ending itself by accident.
+ * The context fd does not exist for the program: closing, copying or replacing it by number is
+ * EBADF. The fd is no authority (the module checks mm, vcpu and caller's address), so this only
+ * keeps a program from ending itself by accident.
  */
 #include <errno.h>
 #include <asm/unistd.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Calls about the process and the thread: new threads and processes are refused, prctl goes by a list of
- * what is known to be harmless, the segment bases are the guest's own.
+ * Calls about the process and the thread: new threads and processes are refused, prctl goes by a
+ * list of what is known to be harmless, the segment bases are the guest's own.
  */
 #include <errno.h>
 #include <asm/prctl.h>
@@ -17,7 +17,9 @@ long call_clone(struct dune_regs *regs)
 	return regs->rdi & CLONE_THREAD ? -EAGAIN : -EPERM;
 }
 
-/* What may go to the host; anything else is -EINVAL, as for an option that the kernel doesn't know. */
+/*
+ * What may go to the host; anything else is -EINVAL, as for an option that the kernel doesn't know.
+ */
 static int prctl_allowed(u32 option)
 {
 	switch (option) {
@@ -83,7 +85,10 @@ static long base_out(u64 user, u64 base)
 	return copy_out(user, cpu->scratch, sizeof(base)) ? -EFAULT : 0;
 }
 
-/* The guest's bases are not the host's: never passed on. No swapgs: GS is the program's at all times. */
+/*
+ * The guest's bases are not the host's: never passed on. No swapgs: GS is the program's at all
+ * times.
+ */
 long call_arch_prctl(struct dune_regs *regs)
 {
 	u64 base;

@@ -43,8 +43,8 @@ runtime_start:
 	jmp	return_full
 
 /*
- * SYSCALL. RCX = return address, R11 = RFLAGS, RSP still the program's. A call of class CALL_PASS goes
- * to the host at once: only what the hypercall and the return need is saved.
+ * SYSCALL. RCX = return address, R11 = RFLAGS, RSP still the program's. A call of class CALL_PASS
+ * goes to the host at once: only what the hypercall and the return need is saved.
  */
 	.balign	64
 	.globl	syscall_entry
@@ -174,9 +174,9 @@ return_iret_failed:
 	jmp	return_full
 
 /*
- * Vectors. Every one enters on an IST stack, where nothing stays: the program's frame moves to FRAME
- * at once, so that whatever comes next may use the IST stack again. On the IST stack now, from RSP up:
- * vector, error code, rip, cs, rflags, rsp, ss.
+ * Vectors. Every one enters on an IST stack, where nothing stays: the program's frame moves to
+ * FRAME at once, so that whatever comes next may use the IST stack again. On the IST stack now,
+ * from RSP up: vector, error code, rip, cs, rflags, rsp, ss.
  */
 	.balign	16
 	.globl	trap_stubs
@@ -184,7 +184,10 @@ trap_stubs:
 	.set	vector, 0
 	.rept	256
 	.balign	16
-	.if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
+	/* those for which the processor pushes an error code itself */
+	.set	has_error, vector == 8 || (vector >= 10 && vector <= 14) || vector == 17
+	.set	has_error, has_error || vector == 21 || vector == 29 || vector == 30
+	.if	!has_error
 	push	$0
 	.endif
 	push	$vector
@@ -283,8 +286,8 @@ trap_runtime:
 	iretq
 
 /*
- * Where a ring-0 program's trap handler returns to: RSP is at its struct dune_trap. The registers go
- * through FRAME so that the handler's changes take effect in one IRET.
+ * Where a ring-0 program's trap handler returns to: RSP is at its struct dune_trap. The registers
+ * go through FRAME so that the handler's changes take effect in one IRET.
  */
 	.globl	trap_return
 trap_return:

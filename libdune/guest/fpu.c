@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Restores FPU state from a signal frame. The frame is the program's to forge, so the state is copied
- * to private memory once, checked there, and loaded from there; what the check misses is the
+ * Restores FPU state from a signal frame. The frame is the program's to forge, so the state is
+ * copied to private memory once, checked there, and loaded from there; what the check misses is the
  * processor's #GP, which the fixup turns into a refusal.
  */
 #include <errno.h>
@@ -38,7 +38,9 @@ _Static_assert(offsetof(struct xsave_area, info) == 464, "kernel's format");
 
 #define area ((struct xsave_area *)(PERCPU_BASE + PERCPU_FPU))
 
-/* Bytes of a full frame, 0 when it is a legacy one as the kernel understands it; `have` are there. */
+/*
+ * Bytes of a full frame, 0 when it is a legacy one as the kernel understands it; `have` are there.
+ */
 static u64 frame_size(u64 have)
 {
 	u64 size = area->info.xstate_size;
@@ -51,8 +53,9 @@ static u64 frame_size(u64 have)
 }
 
 /*
- * One copy of the frame's state, whose length is known only from its own first bytes: the longest that
- * the kernel makes, or what a shorter one says. Only the last copy counts. Returns its bytes or -EFAULT.
+ * One copy of the frame's state, whose length is known only from its own first bytes: the longest
+ * that the kernel makes, or what a shorter one says. Only the last copy counts. Returns its bytes
+ * or -EFAULT.
  */
 static s64 copy_state(u64 user)
 {

@@ -9,12 +9,17 @@
 
 #include "proto/dune_abi.h"
 
-/* Ordinary private memory, linear: gva = RUNTIME_BASE + gpa. The first 2 MB are mapped page by page. */
+/*
+ * Ordinary private memory, linear: gva = RUNTIME_BASE + gpa. The first 2 MB are mapped page by
+ * page.
+ */
 #define RUNTIME_BASE	  0xffffffff80000000
 #define RUNTIME_IMAGE_GPA 0x1000
 #define RUNTIME_SMALL_END 0x200000
 
-/* The same addresses on every vcpu, other memory: PDPT entry 511 of a vcpu's own top-level tables. */
+/*
+ * The same addresses on every vcpu, other memory: PDPT entry 511 of a vcpu's own top-level tables.
+ */
 #define PERCPU_BASE	       0xffffffffc0000000
 #define PERCPU_DATA	       0x0000
 #define PERCPU_TABLES	       0x1000 /* GDT and TSS, read-only */

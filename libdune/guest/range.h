@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Pure rules about arguments of system calls: which ranges touch the host area, how close_range goes
- * around the context fd. No hypercalls here: unit tests include this.
+ * Pure rules about arguments of system calls: which ranges touch the host area, how close_range
+ * goes around the context fd. No hypercalls here: unit tests include this.
  */
 #ifndef DUNE_GUEST_RANGE_H
 #define DUNE_GUEST_RANGE_H

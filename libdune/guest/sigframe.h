@@ -78,7 +78,9 @@ static inline void frame_from_regs(struct frame_registers *f, const struct dune_
 	};
 }
 
-/* cs and ss stay what they are, whatever the frame says; rflags keeps what no program may change. */
+/*
+ * cs and ss stay what they are, whatever the frame says; rflags keeps what no program may change.
+ */
 static inline void regs_from_frame(struct dune_regs *r, const struct frame_registers *f)
 {
 	*r = (struct dune_regs){

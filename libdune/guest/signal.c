@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Signals of the program. The kernel builds every frame (the host's sigaction is the program's, with
- * the trampoline as handler); this file writes the program's registers into it, enters the program's
- * handler, and emulates rt_sigaction and rt_sigreturn. Owns the program's view of its actions. It must
- * take nothing from a frame but what sigframe.h's rules allow.
+ * Signals of the program. The kernel builds every frame (the host's sigaction is the program's,
+ * with the trampoline as handler); this file writes the program's registers into it, enters the
+ * program's handler, and emulates rt_sigaction and rt_sigreturn. Owns the program's view of its
+ * actions. It must take nothing from a frame but what sigframe.h's rules allow.
  */
 #include <errno.h>
 #include <asm/signal.h>
@@ -53,8 +53,8 @@ void signal_init(void)
 }
 
 /*
- * Follows frames that were built before the one at their RSP had been handed over, and queues them all,
- * oldest first. Returns the registers of the oldest in the scratch bytes.
+ * Follows frames that were built before the one at their RSP had been handed over, and queues them
+ * all, oldest first. Returns the registers of the oldest in the scratch bytes.
  */
 static const struct frame_registers *take_chain(u64 frame)
 {
@@ -163,8 +163,8 @@ static long mirror(struct dune_regs *regs, u64 signal, const struct runtime_acti
 }
 
 /*
- * rt_sigaction(signal, new, old, size), in Linux's order: size, EFAULT of new, EINVAL, the change, EFAULT
- * of old.
+ * rt_sigaction(signal, new, old, size), in Linux's order: size, EFAULT of new, EINVAL, the change,
+ * EFAULT of old.
  */
 long signal_sigaction(struct dune_regs *regs)
 {
@@ -238,8 +238,8 @@ static int host_state_restore(struct dune_regs *regs, const struct frame_context
 
 /*
  * rt_sigreturn: everything is read once, then validated; the program can only name a state that it
- * could have reached by itself. The host's part comes last and sees the restored RSP, so a signal that
- * becomes deliverable lies where the old frame was.
+ * could have reached by itself. The host's part comes last and sees the restored RSP, so a signal
+ * that becomes deliverable lies where the old frame was.
  */
 void signal_sigreturn(struct dune_regs *regs)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * System calls that are not simply passed on by entry.S. Fails closed: what has no row in calls.h is
- * -ENOSYS without an exit, and counted. Owns the dispatch; the calls themselves are in calls_*.c.
+ * System calls that are not simply passed on by entry.S. Fails closed: what has no row in calls.h
+ * is -ENOSYS without an exit, and counted. Owns the dispatch; the calls themselves are in
+ * calls_*.c.
  */
 #include <errno.h>
 #include <asm/signal.h>
@@ -92,8 +93,8 @@ static long (*const calls[NR_CLASSES])(struct dune_regs *) = {
 };
 
 /*
- * A system call on the program's behalf. The result is meaningless once cpu->restart is set. A frame that
- * is waiting already keeps its place: the next one goes below it.
+ * A system call on the program's behalf. The result is meaningless once cpu->restart is set. A
+ * frame that is waiting already keeps its place: the next one goes below it.
  */
 long host_call(struct dune_regs *regs, u64 number, const u64 *args)
 {
@@ -113,7 +114,9 @@ long pass(struct dune_regs *regs)
 	return host_call(regs, (u32)regs->rax, args);
 }
 
-/* Result into RAX, or back to the SYSCALL instruction; then the handlers of frames taken meanwhile. */
+/*
+ * Result into RAX, or back to the SYSCALL instruction; then the handlers of frames taken meanwhile.
+ */
 static void finish(struct dune_regs *regs, long result)
 {
 	if (cpu->restart)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Exceptions: of a ring-3 program (a signal, as the kernel would send it), of a ring-0 program (its own
- * handler, else a signal), of the runtime itself (a fixup, else the end of the context). Owns the table
- * of a ring-0 program's handlers.
+ * Exceptions: of a ring-3 program (a signal, as the kernel would send it), of a ring-0 program (its
+ * own handler, else a signal), of the runtime itself (a fixup, else the end of the context). Owns
+ * the table of a ring-0 program's handlers.
  */
 #include <errno.h>
 #include <asm/signal.h>
@@ -79,7 +79,9 @@ u64 trap_of_runtime(struct dune_regs *regs, u64 vector, u64 error)
 	for (const struct fixup *f = fixup_start; f < fixup_end; f++)
 		if (f->at == regs->rip)
 			return f->go_on;
-	/* A pending #DB may hit the first instruction of SYSCALL's entry (MOV SS before SYSCALL). */
+	/*
+	 * A pending #DB may hit the first instruction of SYSCALL's entry (MOV SS before SYSCALL).
+	 */
 	if (vector == TRAP_DB)
 		return regs->rip;
 	panic(regs, vector, error, read_cr2());
@@ -161,9 +163,9 @@ static void trap_to_signal(struct dune_regs *regs, u64 vector, u64 error, u64 cr
 }
 
 /*
- * Calls a ring-0 program's handler on its own stack, below the red zone of what was interrupted. The
- * stack is made mapped first, so that the stores can't fault on our tables; what the host refuses is
- * the program's SIGSEGV.
+ * Calls a ring-0 program's handler on its own stack, below the red zone of what was interrupted.
+ * The stack is made mapped first, so that the stores can't fault on our tables; what the host
+ * refuses is the program's SIGSEGV.
  */
 static int trap_to_handler(struct dune_regs *regs, u64 vector, u64 error, u64 cr2)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Binds a context to this process: fd, ATTACH, the pages of the host area. Nothing here knows what will
- * run in it.
+ * Binds a context to this process: fd, ATTACH, the pages of the host area. Nothing here knows what
+ * will run in it.
  */
 #include <errno.h>
 #include <fcntl.h>

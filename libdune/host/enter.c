@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * dune_enter() and the rest of the public API for ring-0 programs. Owns what this process knows about
- * being in Dune mode. Signals are blocked from the moment the host's actions are changed until the guest
- * runs, so that no handler of the program is ever called outside.
+ * dune_enter() and the rest of the public API for ring-0 programs. Owns what this process knows
+ * about being in Dune mode. Signals are blocked from the moment the host's actions are changed
+ * until the guest runs, so that no handler of the program is ever called outside.
  */
 #include <errno.h>
 #include <signal.h>

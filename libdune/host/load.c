@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Fills private memory: the runtime's image, page tables of the upper half, GDT, TSS, IDT, stacks. All
- * of it is built in ordinary memory as one block of guest-physical pages and handed over at once; after
- * LOCK the copy here is worthless. Text is never writable, nothing writable is executable, a page that
- * the runtime has no use for is not mapped.
+ * Fills private memory: the runtime's image, page tables of the upper half, GDT, TSS, IDT, stacks.
+ * All of it is built in ordinary memory as one block of guest-physical pages and handed over at
+ * once; after LOCK the copy here is worthless. Text is never writable, nothing writable is
+ * executable, a page that the runtime has no use for is not mapped.
  */
 #include <cpuid.h>
 #include <errno.h>

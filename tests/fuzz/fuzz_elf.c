@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The ELF and script checks of dune-exec: whatever is accepted keeps the promises that the mapping code
- * relies on.
+ * The ELF and script checks of dune-exec: whatever is accepted keeps the promises that the mapping
+ * code relies on.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The initial stack that dune-exec builds, from a block laid out like the one that the kernel gave it.
+ * The initial stack that dune-exec builds, from a block laid out like the one that the kernel gave
+ * it.
  */
 #include <check.h>
 #include <stdlib.h>

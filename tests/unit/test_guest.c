@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The runtime's pure rules: ranges over the host area, splitting close_range, what is taken from a signal
- * frame.
+ * The runtime's pure rules: ranges over the host area, splitting close_range, what is taken from a
+ * signal frame.
  */
 #include <check.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * deny_run run|mm PROGRAM ARGUMENT...: runs a program under a seccomp filter that answers the trampoline's
- * RUN, or prctl(PR_SET_MM), with EACCES, as a container's might.
+ * deny_run run|mm PROGRAM ARGUMENT...: runs a program under a seccomp filter that answers the
+ * trampoline's RUN, or prctl(PR_SET_MM), with EACCES, as a container's might.
  */
 #include <errno.h>
 #include <stddef.h>

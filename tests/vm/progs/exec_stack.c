@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Linked to have an executable stack, as programs with nested functions do, and runs code on it. Exit
- * status 42.
+ * Linked to have an executable stack, as programs with nested functions do, and runs code on it.
+ * Exit status 42.
  */
 #include <string.h>
 

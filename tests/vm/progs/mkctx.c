@@ -2,9 +2,9 @@
 /*
  * A context without the service: mkctx UID PROGRAM ARGUMENT... creates one for UID (as root, from
  * /dev/dune itself) and runs the program as that user; FD as an argument becomes the context's fd.
- * `mkctx UID run PATH ARGUMENT...` runs PATH by dune-exec. Exit status: the program's, 128 + n for a
- * signal. $MKCTX_PRIVATE limits private memory, in pages; with $MKCTX_FIXED set addresses
- * are not random. When the module ended the context, its report goes to standard error.
+ * `mkctx UID run PATH ARGUMENT...` runs PATH by dune-exec. Exit status: the program's, 128 + n for
+ * a signal. $MKCTX_PRIVATE limits private memory, in pages; with $MKCTX_FIXED set addresses are not
+ * random. When the module ended the context, its report goes to standard error.
  */
 #include <fcntl.h>
 #include <grp.h>

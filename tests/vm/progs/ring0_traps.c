@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Traps and signals of a ring-0 program: ring0_traps FD. One line per failed check; exit status 1 when
- * anything failed. ring0_traps FD RSP: a trap on the stack at RSP, which has to end the program.
+ * Traps and signals of a ring-0 program: ring0_traps FD. One line per failed check; exit status 1
+ * when anything failed. ring0_traps FD RSP: a trap on the stack at RSP, which has to end the
+ * program.
  */
 #include <errno.h>
 #include <setjmp.h>

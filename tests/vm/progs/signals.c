@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Signals as a program sees them. Knows nothing of Dune: it must pass natively and in a context alike.
- * One line per failed check, then a last line; exit status 1 when anything failed.
+ * Signals as a program sees them. Knows nothing of Dune: it must pass natively and in a context
+ * alike. One line per failed check, then a last line; exit status 1 when anything failed.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -156,11 +156,11 @@ static void on_misaligned(int signal, siginfo_t *info, void *context)
 {
 	ucontext_t *uc = context;
 
-	__asm__ volatile(
-		"lea -128(%%rsp), %%rsp\n\tpushfq\n\tandq $~0x40000, (%%rsp)\n\tpopfq\n\tlea 128(%%rsp), %%rsp"
-		:
-		:
-		: "memory", "cc");
+	__asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\tandq $~0x40000, (%%rsp)\n\tpopfq\n\t"
+			 "lea 128(%%rsp), %%rsp"
+			 :
+			 :
+			 : "memory", "cc");
 	REG(uc, EFL) &= ~0x40000ll;
 	last_info = *info;
 	REG(uc, RIP) = go_on_at;
@@ -206,7 +206,9 @@ static void test_single_step(void)
 	check(step_at[0] == start + 1 && step_at[1] == start + 2 && step_at[2] == start + 3);
 }
 
-/* All general registers, the red zone and an XMM register across a signal in a loop without calls. */
+/*
+ * All general registers, the red zone and an XMM register across a signal in a loop without calls.
+ */
 static int spin_registers(volatile sig_atomic_t *flag)
 {
 	int bad;
@@ -486,8 +488,8 @@ static void measure(int signal, siginfo_t *info, void *context)
 }
 
 /*
- * Two timers into a stream of system calls, so densely that signals meet each other on their way: every
- * result right, no stack creep.
+ * Two timers into a stream of system calls, so densely that signals meet each other on their way:
+ * every result right, no stack creep.
  */
 static void test_storm(void)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What the ring-3 supervisor refuses, answers itself or lets through: one line per failed check; exit
- * status 1 when anything failed. Runs in a context only.
+ * What the ring-3 supervisor refuses, answers itself or lets through: one line per failed check;
+ * exit status 1 when anything failed. Runs in a context only.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -269,9 +269,9 @@ static void on_step(int number, siginfo_t *info, void *context)
 }
 
 /*
- * Single steps over a system call: the step that SYSCALL begins ends behind the next instruction. (The
- * emulator traps in the middle of SYSCALL, which a native kernel complains about: so this is not among
- * the checks that run natively, too.)
+ * Single steps over a system call: the step that SYSCALL begins ends behind the next instruction.
+ * (The emulator traps in the middle of SYSCALL, which a native kernel complains about: so this is
+ * not among the checks that run natively, too.)
  */
 static void test_single_step(void)
 {
