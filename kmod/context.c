@@ -7,6 +7,7 @@
 #include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/log2.h>
+#include <linux/module.h>
 #include <linux/sched/coredump.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -18,7 +19,6 @@
 #include "kmod/area.h"
 #include "kmod/context.h"
 #include "kmod/hw.h"
-#include "kmod/dev.h"
 #include "kmod/event.h"
 #include "kmod/trace.h"
 #include "kmod/vcpu.h"
@@ -34,6 +34,7 @@ struct dune_totals dune_totals;
 unsigned long dune_max_contexts = 10000;
 unsigned long dune_max_vcpus = DUNE_MAX_VCPUS;
 unsigned long dune_max_private = 65536;
+unsigned long dune_max_ept = 262144;
 
 static unsigned long ceiling(unsigned int which)
 {
@@ -42,10 +43,10 @@ static unsigned long ceiling(unsigned int which)
 		return min_t(unsigned long, READ_ONCE(dune_max_vcpus), DUNE_MAX_VCPUS);
 	case DUNE_LIMIT_PRIVATE:
 		return READ_ONCE(dune_max_private);
-	case DUNE_LIMIT_CONTEXTS:
-		return READ_ONCE(dune_max_contexts);
+	case DUNE_LIMIT_EPT:
+		return READ_ONCE(dune_max_ept);
 	default:
-		return LONG_MAX;
+		return READ_ONCE(dune_max_contexts);
 	}
 }
 
@@ -62,9 +63,14 @@ static int limits_resolve(const u64 *wanted, u64 *ret_limits)
 	return 0;
 }
 
+u64 context_limit(struct dune_context *ctx, unsigned int which)
+{
+	return min_t(u64, READ_ONCE(ctx->limits[which]), ceiling(which));
+}
+
 bool context_within(struct dune_context *ctx, unsigned int which, u64 used, u64 count)
 {
-	u64 limit = min_t(u64, READ_ONCE(ctx->limits[which]), ceiling(which)), hits;
+	u64 limit = context_limit(ctx, which), hits;
 
 	if (count <= limit && used <= limit - count)
 		return true;
@@ -86,16 +92,16 @@ static void context_free_struct(struct dune_context *ctx)
 	kvfree(ctx);
 }
 
-/* Everything of the guest. The mm is gone and so are its notifier's callbacks: nobody else looks. */
+/*
+ * Everything of the guest. The mm is gone and so are its notifier's callbacks, and readers of statistics keep to
+ * ctx->final: nobody else looks.
+ */
 static void context_release_guest(struct dune_context *ctx)
 {
 	unsigned int i;
 
-	/* What is read after the end: the final counters. */
-	context_collect(ctx, ctx->final);
 	for (i = 0; i < ctx->nr_vcpus; i++)
 		vcpu_free(ctx->vcpus[i]);
-	smp_store_release(&ctx->nr_vcpus, 0);
 	private_done(&ctx->private);
 	ept_done(&ctx->ept);
 }
@@ -105,12 +111,14 @@ static void context_free_work(struct work_struct *work)
 	struct dune_context *ctx = container_of(work, struct dune_context, free_work);
 
 	mutex_lock(&contexts_lock);
-	context_release_guest(ctx);
+	context_collect(ctx, ctx->final);
 	ctx->guest_released = true;
 	mutex_unlock(&contexts_lock);
+	context_release_guest(ctx);
 	hw_put();
-	/* The mm's reference. */
+	/* The mm's references. */
 	context_put(ctx);
+	module_put(THIS_MODULE);
 }
 
 static void context_free(struct kref *ref)
@@ -138,9 +146,17 @@ void context_put(struct dune_context *ctx)
 
 bool context_end(struct dune_context *ctx, u32 cause)
 {
+	struct task_struct *task;
+
 	if (atomic_cmpxchg(&ctx->cause, DUNE_END_NONE, cause) != DUNE_END_NONE)
 		return false;
 	kill_pid(ctx->pid, SIGKILL, 1);
+	/* A process that shares the mm, natively made by clone or vfork, keeps nothing alive. */
+	rcu_read_lock();
+	for_each_process(task)
+		if (ctx->mm && !(task->flags & PF_KTHREAD) && READ_ONCE(task->mm) == ctx->mm)
+			send_sig(SIGKILL, task, 1);
+	rcu_read_unlock();
 	return true;
 }
 
@@ -187,8 +203,7 @@ static int notifier_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigne
 
 static int notifier_test_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long address)
 {
-	return ept_test_young(container_of(mn, struct dune_context, notifier), address,
-			      address + PAGE_SIZE);
+	return ept_test_young(container_of(mn, struct dune_context, notifier), address);
 }
 
 static void notifier_free(struct mmu_notifier *mn)
@@ -287,16 +302,16 @@ static struct dune_context *context_alloc(const struct dune_create *arg)
 	return ERR_PTR(err);
 }
 
-int context_create(struct dune_create *arg)
+struct dune_context *context_create(const struct dune_create *arg)
 {
 	struct dune_context *ctx;
-	int err, fd;
+	int err;
 
 	if (!name_ok(arg->name) || memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
-		return -EINVAL;
+		return ERR_PTR(-EINVAL);
 	ctx = context_alloc(arg);
 	if (IS_ERR(ctx))
-		return PTR_ERR(ctx);
+		return ctx;
 	err = hw_get();
 	if (err)
 		goto free_context;
@@ -304,40 +319,42 @@ int context_create(struct dune_create *arg)
 	if (err)
 		goto put_cpu;
 	event_post(ctx, DUNE_EVENT_CREATED, 0, 0);
-	/* From here on the fd's reference is all there is, and closing it undoes everything. */
-	fd = dev_context_fd(ctx);
-	if (fd < 0) {
-		context_put(ctx);
-		return fd;
-	}
-	arg->ret_fd = fd;
-	arg->ret_id = ctx->id;
-	return 0;
+	return ctx;
 
 put_cpu:
 	hw_put();
 free_context:
 	ept_done(&ctx->ept);
 	context_free_struct(ctx);
-	return err;
+	return ERR_PTR(err);
 }
 
 /* ---- attach and lock ---- */
 
-/* Any context that is bound to this mm? */
-static bool mm_bound(struct mm_struct *mm)
+/* Binds context and mm to each other, if neither is bound: from here on nobody else gets in between. */
+static int attach_reserve(struct dune_context *ctx)
 {
-	struct dune_context *ctx;
+	struct dune_context *other;
 	unsigned long id;
+	int err = 0;
 
-	lockdep_assert_held(&contexts_lock);
-	xa_for_each(&contexts, id, ctx) {
-		unsigned int state = READ_ONCE(ctx->state);
+	mutex_lock(&contexts_lock);
+	if (ctx->mm)
+		err = -EEXIST;
+	xa_for_each(&contexts, id, other)
+		if (other->mm == current->mm && READ_ONCE(other->state) != DUNE_STATE_ENDED)
+			err = -EEXIST;
+	if (!err)
+		ctx->mm = current->mm;
+	mutex_unlock(&contexts_lock);
+	return err;
+}
 
-		if (ctx->mm == mm && state != DUNE_STATE_NEW && state != DUNE_STATE_ENDED)
-			return true;
-	}
-	return false;
+static void attach_unreserve(struct dune_context *ctx)
+{
+	mutex_lock(&contexts_lock);
+	ctx->mm = NULL;
+	mutex_unlock(&contexts_lock);
 }
 
 /*
@@ -369,13 +386,12 @@ static int attach_allowed(struct dune_context *ctx)
 	return 0;
 }
 
+/* No lock of others' is held here: allocation and the mmap lock may take as long as the caller likes. */
 static int attach_bind(struct dune_context *ctx)
 {
 	struct dune_vcpu *vcpu;
 	int err;
 
-	if (ctx->state != DUNE_STATE_NEW || mm_bound(current->mm))
-		return -EEXIST;
 	err = vcpu_create(ctx, &vcpu);
 	if (err)
 		return err;
@@ -385,9 +401,9 @@ static int attach_bind(struct dune_context *ctx)
 		vcpu_free(vcpu);
 		return err;
 	}
-	/* The mm's reference: given back by context_free_work. */
+	/* The mm's references, given back by context_free_work: the fd may be closed long before. */
 	kref_get(&ctx->ref);
-	ctx->mm = current->mm;
+	__module_get(THIS_MODULE);
 	ctx->pid = get_pid(task_tgid(current));
 	get_task_comm(ctx->comm, current);
 	ctx->vcpus[0] = vcpu;
@@ -405,13 +421,16 @@ int context_attach(struct dune_context *ctx, struct dune_attach *arg)
 	err = attach_allowed(ctx);
 	if (err)
 		return err;
-	mutex_lock(&contexts_lock);
+	err = attach_reserve(ctx);
+	if (err)
+		return err;
 	mutex_lock(&ctx->lock);
 	err = attach_bind(ctx);
 	mutex_unlock(&ctx->lock);
-	mutex_unlock(&contexts_lock);
-	if (err)
+	if (err) {
+		attach_unreserve(ctx);
 		return err;
+	}
 	event_post(ctx, DUNE_EVENT_ATTACHED, 0, 0);
 	arg->ret_id = ctx->id;
 	return 0;

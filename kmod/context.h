@@ -39,7 +39,7 @@ struct dune_context {
 	struct mutex lock;
 	u64 limits[DUNE_NR_LIMITS];	/* WRITE_ONCE under C */
 
-	struct mm_struct *mm;		/* [o] identity only; valid while state is not NEW */
+	struct mm_struct *mm;		/* [C] identity only; set first of all at attach */
 	struct mmu_notifier notifier;
 	struct pid *pid;		/* [o] thread group */
 	char comm[TASK_COMM_LEN];	/* [C] last name known */
@@ -69,7 +69,7 @@ struct dune_totals {
 };
 extern struct dune_totals dune_totals;
 
-extern unsigned long dune_max_contexts, dune_max_vcpus, dune_max_private;
+extern unsigned long dune_max_contexts, dune_max_vcpus, dune_max_private, dune_max_ept;
 
 /* An internal invariant: reported once in the log, counted always, never fatal to the host. */
 #define dune_assert(cond)                                                    \
@@ -85,8 +85,8 @@ extern unsigned long dune_max_contexts, dune_max_vcpus, dune_max_private;
 int context_init(void);
 void context_done(void);
 
-/* A new context with a file descriptor in ret_fd; fills ret_id. -EDQUOT, -ENOSPC, -ENOMEM... */
-int context_create(struct dune_create *arg);
+/* A new context with one reference. -EDQUOT, -ENOSPC, -EBUSY, -ERANGE, -EINVAL, -ENOMEM. */
+struct dune_context *context_create(const struct dune_create *arg);
 int context_attach(struct dune_context *ctx, struct dune_attach *arg);
 int context_lock(struct dune_context *ctx, const struct dune_lock *arg);
 int context_set_limits(const struct dune_set_limits *arg);
@@ -110,6 +110,7 @@ bool context_end(struct dune_context *ctx, u32 cause);
 void context_report_done(struct dune_context *ctx);
 
 /* Is `count` more allowed by limit `which`, with `used` in use? Counts and reports a refusal. */
+u64 context_limit(struct dune_context *ctx, unsigned int which);
 bool context_within(struct dune_context *ctx, unsigned int which, u64 used, u64 count);
 
 /* The vcpu of the calling thread, or NULL. */

@@ -5,6 +5,7 @@
  * given to the code behind it.
  */
 #include <linux/anon_inodes.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -26,9 +27,13 @@ struct ioctl_row {
 	unsigned int cmd;
 	bool versioned;		/* starts with abi and flags */
 	long (*call)(struct file *file, void *arg);
+	/* Instead, for a call that must know that its caller has got the result. */
+	long (*call_user)(void *arg, void __user *user);
 };
 
 /* ---- /dev/dune ---- */
+
+static const struct file_operations ctx_fops;
 
 static long dev_get_info(struct file *file, void *arg)
 {
@@ -57,9 +62,37 @@ static long dev_get_info(struct file *file, void *arg)
 	return 0;
 }
 
-static long dev_create(struct file *file, void *arg)
+/* The descriptor appears last: nobody can close it, or never learn of it, before that. */
+static long dev_create(void *arg, void __user *user)
 {
-	return context_create(arg);
+	struct dune_create *create = arg;
+	struct dune_context *ctx;
+	struct file *file;
+	int fd;
+
+	ctx = context_create(create);
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	create->ret_id = ctx->id;
+	/* The file takes over the context's reference. */
+	file = anon_inode_getfile("[dune]", &ctx_fops, ctx, O_RDWR);
+	if (IS_ERR(file)) {
+		context_put(ctx);
+		return PTR_ERR(file);
+	}
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		fput(file);
+		return fd;
+	}
+	create->ret_fd = fd;
+	if (copy_to_user(user, create, sizeof(*create))) {
+		put_unused_fd(fd);
+		fput(file);
+		return -EFAULT;
+	}
+	fd_install(fd, file);
+	return 0;
 }
 
 static long dev_stats(struct file *file, void *arg)
@@ -87,7 +120,7 @@ static long dev_kill(struct file *file, void *arg)
 /* clang-format off */
 static const struct ioctl_row dev_rows[] = {
 	{ DUNE_INFO, false, dev_get_info },
-	{ DUNE_CREATE, true, dev_create },
+	{ DUNE_CREATE, true, .call_user = dev_create },
 	{ DUNE_STATS, true, dev_stats },
 	{ DUNE_REPORT, true, dev_report },
 	{ DUNE_SET_LIMITS, true, dev_set_limits },
@@ -177,6 +210,8 @@ static long ioctl_call(const struct ioctl_row *row, struct file *file, unsigned 
 		return -EPROTONOSUPPORT;
 	if (row->versioned && header[1])
 		return -EINVAL;
+	if (row->call_user)
+		return row->call_user(buffer, (void __user *)user);
 	ret = row->call(file, buffer);
 	if (ret >= 0 && (_IOC_DIR(row->cmd) & _IOC_READ) &&
 	    copy_to_user((void __user *)user, buffer, size_bytes))
@@ -220,11 +255,6 @@ static const struct file_operations ctx_fops = {
 	.release = ctx_release,
 	.llseek = noop_llseek,
 };
-
-int dev_context_fd(struct dune_context *ctx)
-{
-	return anon_inode_getfd("[dune]", &ctx_fops, ctx, O_RDWR | O_CLOEXEC);
-}
 
 static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {

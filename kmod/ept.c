@@ -23,6 +23,8 @@
 #define EPT_ENTRIES	512
 
 #define SLICE_SIZE	(1ull << DUNE_SLOT_SHIFT)
+/* Less than this no limit means: private memory, and one instruction with all its pages. */
+#define EPT_PAGES_MIN	64
 
 static unsigned int ept_index(u64 gpa, unsigned int level)
 {
@@ -96,6 +98,7 @@ static void ept_free_tables(struct dune_ept *ept, u64 *table, unsigned int level
 	for (i = 0; level && i < EPT_ENTRIES; i++)
 		if (table[i] & EPT_ACCESS)
 			ept_free_tables(ept, ept_child(table[i]), level - 1);
+	cond_resched();
 	free_page((unsigned long)table);
 	account_pages(ept, -1);
 }
@@ -136,10 +139,12 @@ static void ept_kicked(void *unused)
 }
 
 /*
- * Removed entries may still be cached by CPUs in guest mode: they leave it now, and flush before they enter
- * again. Pairs with ept_flush_local: either it sees the new generation or we see in_guest.
+ * Entries removed up to `gen` may still be cached by CPUs in guest mode: they leave it now, and flush before
+ * they enter again. Nobody returns before the generation he saw under the lock has been kicked, also when it was
+ * another one who removed the entries. Pairs with enter_once: either it sees the new generation or we see
+ * in_guest.
  */
-static void ept_kick(struct dune_context *ctx)
+static void ept_kick(struct dune_context *ctx, u64 gen)
 {
 	unsigned int i, nr = smp_load_acquire(&ctx->nr_vcpus);
 	int self = get_cpu();
@@ -157,109 +162,181 @@ static void ept_kick(struct dune_context *ctx)
 		ipis++;
 	}
 	put_cpu();
-	if (ipis) {
-		spin_lock(&ctx->ept.lock);
-		ctx->ept.ipis += ipis;
-		spin_unlock(&ctx->ept.lock);
-	}
+	spin_lock(&ctx->ept.lock);
+	ctx->ept.kicked = max(ctx->ept.kicked, gen);
+	ctx->ept.ipis += ipis;
+	spin_unlock(&ctx->ept.lock);
 }
 
-/* Clears the leaves of [gpa, end) within one slot; whole tables are skipped at once. */
-static u64 ept_zap_slot(struct dune_ept *ept, u64 gpa, u64 end, bool test_only)
+static u64 count_leaves(const u64 *table)
 {
-	u64 zapped = 0;
+	unsigned int i;
+	u64 count = 0;
+
+	for (i = 0; i < EPT_ENTRIES; i++)
+		count += !!(table[i] & EPT_ACCESS);
+	return count;
+}
+
+/*
+ * Clears what maps [gpa, end) below one table. A table that lies in the range as a whole is taken out and put on
+ * `freed`, which the caller frees after the kick: the processor may still walk it.
+ */
+static u64 ept_zap_table(struct dune_ept *ept, u64 *table, unsigned int level, u64 gpa, u64 end,
+			 struct list_head *freed)
+{
+	u64 size = 1ull << (PAGE_SHIFT + 9 * level), zapped = 0;
 
 	while (gpa < end) {
-		u64 *table = ept->root;
-		unsigned int level;
+		u64 *entry = &table[ept_index(gpa, level)];
+		u64 next = min(ALIGN_DOWN(gpa, size) + size, end), *child;
 
-		for (level = EPT_LEVELS - 1; level; level--) {
-			u64 entry = table[ept_index(gpa, level)];
-
-			if (!(entry & EPT_ACCESS))
-				break;
-			table = ept_child(entry);
+		if (!(*entry & EPT_ACCESS)) {
+			gpa = next;
+			continue;
 		}
-		if (!level && (table[ept_index(gpa, 0)] & EPT_ACCESS)) {
-			if (!test_only)
-				WRITE_ONCE(table[ept_index(gpa, 0)], 0);
+		if (!level) {
+			WRITE_ONCE(*entry, 0);
 			zapped++;
+			gpa = next;
+			continue;
 		}
-		gpa = ALIGN_DOWN(gpa, 1ull << (PAGE_SHIFT + 9 * level)) +
-		      (1ull << (PAGE_SHIFT + 9 * level));
+		child = ept_child(*entry);
+		if (level == 1 && next - gpa == size) {
+			zapped += count_leaves(child);
+			WRITE_ONCE(*entry, 0);
+			list_add(&virt_to_page(child)->lru, freed);
+			account_pages(ept, -1);
+		} else {
+			zapped += ept_zap_table(ept, child, level - 1, gpa, next, freed);
+		}
+		gpa = next;
 	}
 	return zapped;
 }
 
-static u64 ept_zap(struct dune_ept *ept, unsigned long start, unsigned long end, bool test_only)
+static void ept_free_list(struct list_head *freed)
 {
-	u64 zapped = 0;
-	u32 slot;
+	struct page *page, *next;
 
-	lockdep_assert_held(&ept->lock);
-	for (slot = 1; slot <= ept->nr_slots; slot++) {
-		u64 base = (u64)(ept->slices[slot] - 1) << DUNE_SLOT_SHIFT;
-		u64 from = max_t(u64, start, base), to = min_t(u64, end, base + SLICE_SIZE);
-		u64 gpa = (u64)slot << DUNE_SLOT_SHIFT;
+	list_for_each_entry_safe(page, next, freed, lru)
+		__free_page(page);
+}
 
-		if (from < to)
-			zapped += ept_zap_slot(ept, gpa + (from - base), gpa + (to - base),
-					       test_only);
-	}
-	if (zapped && !test_only) {
-		ept->zaps += zapped;
-		WRITE_ONCE(ept->gen, ept->gen + 1);
-	}
+/* The part of [start, end) that a slot maps, as gpas; false when there is none. */
+static bool slot_range(const struct dune_ept *ept, u32 slot, u64 start, u64 end, u64 *ret_gpa,
+		       u64 *ret_end)
+{
+	u64 base = (u64)(ept->slices[slot] - 1) << DUNE_SLOT_SHIFT;
+	u64 from = max(start, base), to = min(end, base + SLICE_SIZE);
+	u64 gpa = (u64)slot << DUNE_SLOT_SHIFT;
+
+	*ret_gpa = gpa + (from - base);
+	*ret_end = gpa + (to - base);
+	return from < to;
+}
+
+/* Removes what maps [start, end); returns the generation that has to be kicked. */
+static u64 ept_zap(struct dune_context *ctx, u64 start, u64 end, u64 *ret_zapped,
+		   struct list_head *freed)
+{
+	struct dune_ept *ept = &ctx->ept;
+	u64 gpa, gpa_end, zapped, all = 0, gen = 0;
+	u32 slot = 1;
+
+	do {
+		/* Slot by slot, so that the lock is never held for long; fills wait meanwhile. */
+		spin_lock(&ept->lock);
+		if (slot <= ept->nr_slots && slot_range(ept, slot, start, end, &gpa, &gpa_end)) {
+			zapped = ept_zap_table(ept, ept->root, EPT_LEVELS - 1, gpa, gpa_end, freed);
+			ept->zaps += zapped;
+			all += zapped;
+			if (zapped)
+				WRITE_ONCE(ept->gen, ept->gen + 1);
+		}
+		gen = ept->gen;
+		spin_unlock(&ept->lock);
+	} while (slot++ < READ_ONCE(ept->nr_slots));
+	*ret_zapped = all;
+	return gen;
+}
+
+/* Removes, waits until no CPU uses what was removed, frees. */
+static bool ept_zap_and_kick(struct dune_context *ctx, u64 start, u64 end)
+{
+	LIST_HEAD(freed);
+	u64 zapped, gen;
+
+	gen = ept_zap(ctx, start, end, &zapped, &freed);
+	if (READ_ONCE(ctx->ept.kicked) < gen)
+		ept_kick(ctx, gen);
+	ept_free_list(&freed);
 	return zapped;
+}
+
+static void ept_invalidating(struct dune_ept *ept, int change)
+{
+	spin_lock(&ept->lock);
+	WRITE_ONCE(ept->seq, ept->seq + 1);
+	dune_assert(change > 0 || ept->invalidating);
+	ept->invalidating += change;
+	spin_unlock(&ept->lock);
 }
 
 void ept_invalidate_start(struct dune_context *ctx, unsigned long start, unsigned long end)
 {
-	struct dune_ept *ept = &ctx->ept;
-	u64 zapped;
-
-	spin_lock(&ept->lock);
-	ept->invalidating++;
-	WRITE_ONCE(ept->seq, ept->seq + 1);
-	zapped = ept_zap(ept, start, end, false);
-	spin_unlock(&ept->lock);
-	if (zapped)
-		ept_kick(ctx);
+	ept_invalidating(&ctx->ept, 1);
+	ept_zap_and_kick(ctx, start, end);
 }
 
 void ept_invalidate_end(struct dune_context *ctx)
 {
-	struct dune_ept *ept = &ctx->ept;
-
-	spin_lock(&ept->lock);
-	WRITE_ONCE(ept->seq, ept->seq + 1);
-	dune_assert(ept->invalidating);
-	ept->invalidating--;
-	spin_unlock(&ept->lock);
+	ept_invalidating(&ctx->ept, -1);
 }
 
 bool ept_zap_young(struct dune_context *ctx, unsigned long start, unsigned long end)
 {
-	struct dune_ept *ept = &ctx->ept;
-	u64 zapped;
+	bool zapped;
 
-	spin_lock(&ept->lock);
-	WRITE_ONCE(ept->seq, ept->seq + 1);
-	zapped = ept_zap(ept, start, end, false);
-	spin_unlock(&ept->lock);
-	if (zapped)
-		ept_kick(ctx);
+	ept_invalidating(&ctx->ept, 1);
+	zapped = ept_zap_and_kick(ctx, start, end);
+	ept_invalidating(&ctx->ept, -1);
 	return zapped;
 }
 
-bool ept_test_young(struct dune_context *ctx, unsigned long start, unsigned long end)
+bool ept_test_young(struct dune_context *ctx, unsigned long address)
 {
-	u64 found;
+	struct dune_ept *ept = &ctx->ept;
+	u64 *leaf, gpa, gpa_end;
+	bool found = false;
+	u32 slot;
 
-	spin_lock(&ctx->ept.lock);
-	found = ept_zap(&ctx->ept, start, end, true);
-	spin_unlock(&ctx->ept.lock);
+	spin_lock(&ept->lock);
+	for (slot = 1; slot <= ept->nr_slots && !found; slot++)
+		if (slot_range(ept, slot, address, address + PAGE_SIZE, &gpa, &gpa_end))
+			found = !ept_reach(ept, gpa, &(struct ept_spare){}, &leaf) &&
+				(*leaf & EPT_ACCESS);
+	spin_unlock(&ept->lock);
 	return found;
+}
+
+/*
+ * EPT is a cache: at its limit a context loses the mappings of one slot after the other and fills them again,
+ * it is never refused anything for it.
+ */
+static void ept_reclaim(struct dune_context *ctx)
+{
+	struct dune_ept *ept = &ctx->ept;
+	u64 limit = max_t(u64, context_limit(ctx, DUNE_LIMIT_EPT), EPT_PAGES_MIN), base;
+	u32 tries = READ_ONCE(ept->nr_slots);
+
+	while (READ_ONCE(ept->nr_pages) + EPT_LEVELS > limit && tries--) {
+		spin_lock(&ept->lock);
+		ept->victim = ept->victim % ept->nr_slots + 1;
+		base = (u64)(ept->slices[ept->victim] - 1) << DUNE_SLOT_SHIFT;
+		spin_unlock(&ept->lock);
+		ept_zap_and_kick(ctx, base, base + SLICE_SIZE);
+	}
 }
 
 void ept_flush_local(struct dune_vcpu *vcpu)
@@ -311,9 +388,11 @@ s64 ept_slice(struct dune_context *ctx, unsigned long hva)
 
 /* ---- violations ---- */
 
-static int ept_insert(struct dune_ept *ept, u64 gpa, u64 entry, u64 seq, bool check_seq)
+static int ept_insert(struct dune_context *ctx, u64 gpa, u64 entry, u64 seq, bool check_seq)
 {
+	struct dune_ept *ept = &ctx->ept;
 	struct ept_spare spare = {};
+	u64 stale_gen = 0;
 	unsigned int missing;
 	u64 *leaf = NULL;
 	int err = 0;
@@ -329,8 +408,10 @@ static int ept_insert(struct dune_ept *ept, u64 gpa, u64 entry, u64 seq, bool ch
 		missing = ept_reach(ept, gpa, &spare, &leaf);
 		if (!missing) {
 			/* What CPUs may have cached must not allow more than the new entry. */
-			if (*leaf & ~entry)
-				WRITE_ONCE(ept->gen, ept->gen + 1);
+			if (*leaf & ~entry) {
+				stale_gen = ept->gen + 1;
+				WRITE_ONCE(ept->gen, stale_gen);
+			}
 			WRITE_ONCE(*leaf, entry);
 			ept->fills++;
 			spin_unlock(&ept->lock);
@@ -342,6 +423,8 @@ static int ept_insert(struct dune_ept *ept, u64 gpa, u64 entry, u64 seq, bool ch
 			break;
 	}
 	spare_free(&spare);
+	if (stale_gen)
+		ept_kick(ctx, stale_gen);
 	return err;
 }
 
@@ -349,7 +432,7 @@ int ept_map_private(struct dune_context *ctx, u64 gpa, u64 pfn, u32 access)
 {
 	u64 entry = pfn << PAGE_SHIFT | EPT_TYPE_WB << EPT_TYPE_SHIFT | EPT_IPAT | access;
 
-	return ept_insert(&ctx->ept, gpa, entry, 0, false);
+	return ept_insert(ctx, gpa, entry, 0, false);
 }
 
 enum ept_result ept_fault(struct dune_vcpu *vcpu, u64 gpa, u32 access, unsigned long *ret_hva)
@@ -378,7 +461,8 @@ enum ept_result ept_fault(struct dune_vcpu *vcpu, u64 gpa, u32 access, unsigned 
 		return EPT_TOUCH;
 	entry = leaf.pfn << PAGE_SHIFT | (u64)leaf.memory_type << EPT_TYPE_SHIFT | EPT_IPAT |
 		leaf.access;
-	err = ept_insert(ept, gpa, entry, seq, true);
+	ept_reclaim(ctx);
+	err = ept_insert(ctx, gpa, entry, seq, true);
 	if (err == -EAGAIN) {
 		cond_resched();
 		return EPT_RETRY;

@@ -23,11 +23,13 @@ struct dune_ept {
 	spinlock_t lock;
 	u64 *root;		/* top-level table; its address is the EPTP's */
 	u64 gen;		/* [e] zap generation: entries removed so far need an INVEPT */
+	u64 kicked;		/* [e] generation that every CPU in guest mode has left */
 	u64 seq;		/* [e] changes whenever an invalidation starts or ends */
 	unsigned int invalidating;	/* [e] invalidations between start and end */
 	u64 __percpu *flushed;	/* generation of the CPU's last INVEPT for this EPT */
 	u32 *slices;		/* [e] slot -> slice + 1; 0 = free */
 	u32 nr_slots;		/* [e] slots 1 .. nr_slots are handed out */
+	u32 victim;		/* [e] slot reclaimed last */
 	u64 nr_pages;		/* [e] table pages */
 	u64 zaps, ipis, fills, retries;	/* [e] */
 };
@@ -42,6 +44,7 @@ enum ept_result {
 };
 
 int ept_init(struct dune_ept *ept);
+/* May sleep. */
 void ept_done(struct dune_ept *ept);
 
 /* Resolves a violation of `access` (EPT_*) at gpa; ret_hva is the host address for EPT_TOUCH/NOEXEC. */
@@ -57,7 +60,7 @@ s64 ept_slice(struct dune_context *ctx, unsigned long hva);
 void ept_invalidate_start(struct dune_context *ctx, unsigned long start, unsigned long end);
 void ept_invalidate_end(struct dune_context *ctx);
 bool ept_zap_young(struct dune_context *ctx, unsigned long start, unsigned long end);
-bool ept_test_young(struct dune_context *ctx, unsigned long start, unsigned long end);
+bool ept_test_young(struct dune_context *ctx, unsigned long address);
 
 /* With interrupts off, before entry: INVEPT if this CPU has not seen the last zap. */
 void ept_flush_local(struct dune_vcpu *vcpu);

@@ -29,6 +29,8 @@ module_param_cb(max_vcpus, &ceiling_ops, &dune_max_vcpus, 0644);
 MODULE_PARM_DESC(max_vcpus, "vcpus of a context at most");
 module_param_cb(max_private, &ceiling_ops, &dune_max_private, 0644);
 MODULE_PARM_DESC(max_private, "private pages of a context at most");
+module_param_cb(max_ept, &ceiling_ops, &dune_max_ept, 0644);
+MODULE_PARM_DESC(max_ept, "EPT table pages of a context at most");
 
 static int __init dune_init(void)
 {

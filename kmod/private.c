@@ -25,6 +25,7 @@ void private_done(struct dune_private *priv)
 	xa_for_each(&priv->pages, index, page) {
 		__free_page(page);
 		priv->nr_pages--;
+		cond_resched();
 		atomic64_dec(&dune_totals.private_pages);
 	}
 	xa_destroy(&priv->pages);

@@ -70,7 +70,7 @@ static void test_device(int device)
 		BAD(dune_create, limits[DUNE_LIMIT_VCPUS], DUNE_MAX_VCPUS + 1, -ERANGE),
 		BAD(dune_create, limits[DUNE_LIMIT_PRIVATE], 1ull << 40, -ERANGE),
 		BAD(dune_create, limits[DUNE_LIMIT_CONTEXTS], 1ull << 40, -ERANGE),
-		BAD(dune_create, limits[DUNE_LIMIT_EPT], -1ull, -ERANGE),
+		BAD(dune_create, limits[DUNE_LIMIT_EPT], 262145, -ERANGE),
 		BAD(dune_create, name[0], 0x0a, -EINVAL),
 		BAD(dune_create, name[0], 0xff, -EINVAL),
 		BAD(dune_create, name[0], ' ', -EINVAL),
