@@ -186,6 +186,7 @@ static u64 ept_zap_table(struct dune_ept *ept, u64 *table, unsigned int level, u
 			 struct list_head *freed)
 {
 	u64 size = 1ull << (PAGE_SHIFT + 9 * level), zapped = 0;
+	bool whole;
 
 	while (gpa < end) {
 		u64 *entry = &table[ept_index(gpa, level)];
@@ -202,13 +203,14 @@ static u64 ept_zap_table(struct dune_ept *ept, u64 *table, unsigned int level, u
 			continue;
 		}
 		child = ept_child(*entry);
-		if (level == 1 && next - gpa == size) {
-			zapped += count_leaves(child);
+		whole = next - gpa == size && level <= 2;
+		zapped += whole && level == 1 ?
+				  count_leaves(child) :
+				  ept_zap_table(ept, child, level - 1, gpa, next, freed);
+		if (whole) {
 			WRITE_ONCE(*entry, 0);
 			list_add(&virt_to_page(child)->lru, freed);
 			account_pages(ept, -1);
-		} else {
-			zapped += ept_zap_table(ept, child, level - 1, gpa, next, freed);
 		}
 		gpa = next;
 	}
@@ -251,7 +253,8 @@ static u64 ept_zap(struct dune_context *ctx, u64 start, u64 end, u64 *ret_zapped
 			zapped = ept_zap_table(ept, ept->root, EPT_LEVELS - 1, gpa, gpa_end, freed);
 			ept->zaps += zapped;
 			all += zapped;
-			if (zapped)
+			/* Also for an empty table: processors cache the way to it. */
+			if (zapped || !list_empty(freed))
 				WRITE_ONCE(ept->gen, ept->gen + 1);
 		}
 		gen = ept->gen;

@@ -23,6 +23,7 @@
 #define DUNE_TRAMPOLINE_ADDR	0x10000
 #define DUNE_RUN_ADDR		0x20000	/* run page of vcpu n: + n * 0x2000 */
 #define DUNE_ARGS_ADDR		0x21000	/* argument page of vcpu n: + n * 0x2000 */
+#define DUNE_ARGS_UNKNOWN_CALLS	4088	/* in the argument page: __u64, the runtime's own count */
 #define DUNE_VCPU_STRIDE	0x2000
 #define DUNE_MAX_VCPUS		240
 

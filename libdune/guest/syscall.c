@@ -44,7 +44,7 @@ static long call_unknown(struct dune_regs *regs)
 {
 	/* The host may look at this count; it says nothing that the program doesn't know. */
 	cpu->unknown_calls++;
-	*(volatile u64 *)(args_page + 4088) = cpu->unknown_calls;
+	*(volatile u64 *)(args_page + DUNE_ARGS_UNKNOWN_CALLS) = cpu->unknown_calls;
 	return -ENOSYS;
 }
 
