@@ -5,7 +5,7 @@
 
 load_dune max_private=4096
 for guest in hlt io invd wbinvd rdpmc mov_dr rdmsr_efer wrmsr_apic wrmsr_lstar_bad wrmsr_fmask_bad xsetbv \
-	cr4_vmxe cr0_pg cr4_mce cr8 vmxoff vmread vmfunc monitor bad_hypercall sigreturn copy_bad; do
+	cr4_vmxe cr0_pg cr4_mce cr8 vmxoff vmread vmfunc monitor bad_hypercall sigreturn copy_bad cr2; do
 	expect /progs/raw_guest $guest
 done
 expect_match report "$(/progs/raw_guest --report triple_fault)" "status 0x9 cause 3 reason 2 rip 0xffffffff80010000"

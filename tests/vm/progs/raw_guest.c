@@ -75,6 +75,9 @@ GUEST(copy_bad,
       "mov $6, %ecx\n mov $4096, %edi\n 2: mov $6, %ecx\n vmcall\n test %rax, %rax\n jns 2b\n cmp $-122, %rax\n jne 1f\n"
       "mov $4, %ecx\n mov $9, %edi\n mov $1, %esi\n vmcall\n cmp $-22, %rax\n jne 1f\n" EXIT(
 	      0) "1:" EXIT(1));
+/* The host's last page fault is not the guest's to read. */
+GUEST(cr2, "mov %cr2, %rdi\n test %rdi, %rdi\n setnz %dil\n movzbl %dil, %edi\n"
+	   "mov $231, %eax\n xor %ecx, %ecx\n vmcall\n");
 GUEST(panic,
       "mov $5, %ecx\n mov $0x20000, %edi\n mov $14, %esi\n mov $2, %edx\n mov $0x1234, %r8d\n vmcall\n" EXIT(
 	      1));
@@ -112,7 +115,7 @@ static const struct guest {
 	ROW(monitor),
 	ROW(bad_hypercall),
 	ROW(sigreturn),
-	ROW(copy_bad),
+	ROW(copy_bad), ROW(cr2),
 	ROW(panic),
 };
 
