@@ -74,6 +74,8 @@ static enum vcpu_next exit_exception(struct dune_vcpu *vcpu)
 		return vcpu_end(vcpu, DUNE_END_EVENT_LOOP);
 	switch (vector) {
 	case X86_TRAP_DB:
+		/* In an interrupt shadow entry would want the trap as pending, too (SDM 3C 27.3.1.5). */
+		vcpu->vmx.rip_dirty = true;
 		inject(vcpu, info & INTR_INFO_INTR_TYPE_MASK, vector, false, 0);
 		return VCPU_ENTER;
 	case X86_TRAP_AC:

@@ -248,7 +248,8 @@ static bool ready_to_enter(struct dune_vcpu *vcpu, enum vcpu_next *ret_next)
 		*ret_next = VCPU_WORK;
 		return false;
 	}
-	if (work == _TIF_NEED_RESCHED) {
+	/* First of all, whatever else there is: a guest that is being waited for holds up nobody. */
+	if (work & _TIF_NEED_RESCHED) {
 		*ret_next = VCPU_ENTER;
 		return false;
 	}

@@ -17,7 +17,7 @@ struct pt_regs;
 /* Signal frames that can wait for a guest that is not interruptible. */
 #define VCPU_FRAMES_MAX		8
 /* Re-entries in a row while work waits for the runtime to become interruptible. */
-#define VCPU_DEFER_MAX		64
+#define VCPU_DEFER_MAX		16
 
 /* An event to inject at the next entry; zero = none. Fields as in the VMCS (SDM 3C 25.8.3). */
 struct dune_event_injection {

@@ -336,7 +336,7 @@ struct dune_event {
 /*
  * DUNE_ATTACH: binds the context to the caller's mm and gives the calling thread vcpu 0.
  * -EEXIST mm or context already bound, -EPERM euid is not the owner, -EACCES not dumpable,
- * -EBUSY more than one thread, -EDQUOT vcpu limit.
+ * -EBUSY more than one thread, -EDQUOT vcpu limit, -EINTR a signal came first (try again).
  */
 struct dune_attach {
 	__u32 abi;

@@ -76,8 +76,10 @@ int host_attach(int fd, enum host_step *ret_step)
 	int error;
 
 	*ret_step = HOST_ATTACH;
-	if (ioctl(fd, DUNE_ATTACH, &attach))
-		return -errno;
+	/* A signal that comes first makes the kernel give up; it has been handled by now. */
+	while (ioctl(fd, DUNE_ATTACH, &attach))
+		if (errno != EINTR)
+			return -errno;
 	*ret_step = HOST_MAP;
 	error = map_page(fd, DUNE_TRAMPOLINE_ADDR, PROT_READ | PROT_EXEC, DUNE_MMAP_TRAMPOLINE);
 	if (!error)
