@@ -24,9 +24,8 @@ void context_collect(struct dune_context *ctx, struct dune_final *final)
 		for (i = 0; i < DUNE_NR_EXITS; i++)
 			final->exits[i] += READ_ONCE(ctx->vcpus[v]->exits[i]);
 		/* The runtime answers these without an exit, and keeps its own count. */
-		counters[DUNE_COUNT_UNKNOWN_CALLS] +=
-			READ_ONCE(*(u64 *)(page_address(ctx->vcpus[v]->args_page) +
-					   DUNE_ARGS_UNKNOWN_CALLS));
+		counters[DUNE_COUNT_UNKNOWN_CALLS] += READ_ONCE(
+			*(u64 *)(page_address(ctx->vcpus[v]->args_page) + DUNE_ARGS_UNKNOWN_CALLS));
 	}
 	/* What the reader adds up has to be the sum it reads, also while the guest runs. */
 	counters[DUNE_COUNT_EXITS] = 0;

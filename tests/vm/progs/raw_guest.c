@@ -115,7 +115,8 @@ static const struct guest {
 	ROW(monitor),
 	ROW(bad_hypercall),
 	ROW(sigreturn),
-	ROW(copy_bad), ROW(cr2),
+	ROW(copy_bad),
+	ROW(cr2),
 	ROW(panic),
 };
 
