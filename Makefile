@@ -182,12 +182,13 @@ $(B)/kmod/dune.ko: $(KMOD_SOURCES)
 
 ## modules_install	dune.ko for the running kernel (KERNEL_BUILD=DIR for another), into /lib/modules
 modules_install: $(KMOD_SOURCES)
-	@[ -d "$(KERNEL_BUILD)" ] || { echo "no headers of this kernel: apt-get install \
-		linux-headers-$(shell uname -r)" >&2; exit 1; }
+	@[ -d "$(KERNEL_BUILD)" ] || \
+		{ echo "no kernel headers in $(KERNEL_BUILD): install them, or name KERNEL_BUILD=" >&2; exit 1; }
 	$(call say,KBUILD,$(B)/kmod-host/dune.ko)
 	$(Q)$(call kbuild,$(B)/kmod-host,$(KERNEL_BUILD),modules)
 	$(Q)release=$$(/sbin/modinfo -F vermagic $(B)/kmod-host/dune.ko | cut -d' ' -f1) && \
 	install -D -m 644 $(B)/kmod-host/dune.ko $(DESTDIR)/lib/modules/$$release/extra/dune.ko && \
+	strip --strip-debug $(DESTDIR)/lib/modules/$$release/extra/dune.ko && \
 	{ [ -n "$(DESTDIR)" ] || depmod $$release; } && \
 	echo "  installed dune.ko for $$release; next, as root: modprobe dune"
 

@@ -85,7 +85,8 @@ static int set_limit(struct dunectl *ctl, const char *value)
 
 static const struct dunectl_option option_rows[] = {
 	{ "name", 0, "NAME", false, "name of the context (default: made up)", set_name },
-	{ "limit", 0, "LIMITS", false, "vcpus=N,private=SIZE: less than the default", set_limit },
+	{ "limit", 0, "LIMITS", false, "vcpus=N,private=SIZE: at most the maximum of info",
+	  set_limit },
 	{ 0 },
 };
 

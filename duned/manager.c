@@ -123,9 +123,11 @@ void manager_quotas(const struct manager *manager, const struct dune_info *info,
 		cut(&quotas.contexts_per_host, info->max_contexts);
 		cut(&quotas.maximum.vcpus, info->max_vcpus);
 		cut(&quotas.maximum.private_pages, info->max_private);
+		cut(&quotas.maximum.ept_pages, info->max_ept);
 	}
 	cut(&quotas.contexts_per_user, (uint64_t)quotas.contexts_per_host);
 	cut(&quotas.defaults.vcpus, (uint64_t)quotas.maximum.vcpus);
 	cut(&quotas.defaults.private_pages, (uint64_t)quotas.maximum.private_pages);
+	cut(&quotas.defaults.ept_pages, (uint64_t)quotas.maximum.ept_pages);
 	*ret_quotas = quotas;
 }

@@ -73,7 +73,7 @@ int answer_device_failed(struct answer *answer, const char *operation, int error
 	if (error == -EBUSY)
 		return answer_error(answer, DUNE_ERROR("VirtualizationBusy"), parameters);
 	ok = json_put_string(parameters, "operation", operation) &&
-		  json_put_string(parameters, "errno_name", dune_errno_name(error));
+	     json_put_string(parameters, "errno_name", dune_errno_name(error));
 
 	return answer_error(answer, DUNE_ERROR("ModuleFailed"), json_finish(parameters, ok));
 }

@@ -15,6 +15,13 @@ static inline void vm_flags_mod(struct vm_area_struct *vma, vm_flags_t set, vm_f
 }
 #endif
 
+/* A feature that a kernel has no name for it does not use; XENPV stands for "never" after its own check. */
+#ifdef X86_FEATURE_FRED
+#define DUNE_FEATURE_FRED X86_FEATURE_FRED
+#else
+#define DUNE_FEATURE_FRED X86_FEATURE_XENPV
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
 #define rcu_virt_note() rcu_virt_note_context_switch(smp_processor_id())
 #else

@@ -49,6 +49,7 @@ static long dev_get_info(struct file *file, void *arg)
 	info->max_contexts = dune_max_contexts;
 	info->max_vcpus = min_t(u64, dune_max_vcpus, DUNE_MAX_VCPUS);
 	info->max_private = dune_max_private;
+	info->max_ept = dune_max_ept;
 	info->contexts = atomic64_read(&dune_totals.contexts);
 	info->vcpus = atomic64_read(&dune_totals.vcpus);
 	info->ept_pages = atomic64_read(&dune_totals.ept_pages);

@@ -456,7 +456,7 @@ enum ept_result ept_fault(struct dune_vcpu *vcpu, u64 gpa, u32 access, unsigned 
 		return EPT_BAD;
 	*ret_hva = hva;
 	seq = READ_ONCE(ept->seq);
-	smp_rmb();	/* pairs with the lock in ept_invalidate_start: the walk is not older than seq */
+	smp_rmb();	/* pairs with the lock in ept_invalidating: the walk is not older than seq */
 	hostpt_walk(ctx->mm, hva, &leaf);
 	if ((access & EPT_EXEC) && leaf.noexec)
 		return EPT_NOEXEC;

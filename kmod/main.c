@@ -11,6 +11,16 @@
  *	area.c		the trampoline (trampoline.S), run and argument pages in user space
  *	event.c		events for readers of the device
  *	vmx/		everything VT-x, behind hw.h
+ *
+ * Comments name the traps that hardware and kernel set for a module like this:
+ *	1  VMX has one owner; KVM may take it at load		2  CR4.VMXE only through the kernel's shadow
+ *	3  calls of what is not exported (none here)		4  another's VMCS must not stay current
+ *	5  one crash-time VMXOFF slot (not taken)		6  pending work: leave, don't handle it
+ *	7  NMIs stay blocked after their exit			8  EPT writes don't set the host's dirty bit
+ *	9  GUP can't do what a native access does		10 guest ring 0 reaches CPU-global state
+ *	11 page-table attacks open up to users			12 what an exit does not restore
+ *	13 MSRs may hold KVM's guest values			14 rseq sections at a guest RIP (rseq is ENOSYS)
+ *	15 CPUs going down, suspend, reboot
  */
 #include <linux/module.h>
 #include "kmod/area.h"

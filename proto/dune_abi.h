@@ -152,7 +152,7 @@
 #define DUNE_END_ENTRY_FAILED	4	/* VM entry refused the guest state */
 #define DUNE_END_BAD_EXIT	5	/* an exit reason without a handler */
 #define DUNE_END_BAD_GPA	6	/* guest-physical address that names no memory */
-#define DUNE_END_STUCK		7	/* the same EPT violation three times with nothing in its way */
+#define DUNE_END_STUCK		7	/* the same EPT violation over and over with nothing in its way */
 #define DUNE_END_PANIC		8	/* the runtime met a fault of its own (DUNE_HC_PANIC) */
 #define DUNE_END_TRAMPOLINE	9	/* trampoline, run page or argument page was unmapped */
 #define DUNE_END_SIGNALS	10	/* more signal frames than can wait for an uninterruptible guest */
@@ -235,7 +235,8 @@ struct dune_info {
 	__u64 refused;		/* creates and attaches refused by a limit or ceiling */
 	__u64 assertions;	/* internal assertions that failed: always 0, else a bug */
 	char version[32];	/* of the module */
-	__u64 reserved[16];
+	__u64 max_ept;		/* a host ceiling, too: EPT table pages of a context */
+	__u64 reserved[15];
 };
 
 #define DUNE_FEATURE_PREEMPTION_TIMER	(1ull << 0)
@@ -247,7 +248,6 @@ struct dune_info {
 #define DUNE_FEATURE_RDTSCP		(1ull << 6)
 #define DUNE_FEATURE_UMIP		(1ull << 7)
 #define DUNE_FEATURE_PAGE_1G		(1ull << 8)	/* 1 GB pages in guest page tables */
-#define DUNE_FEATURE_XSAVES		(1ull << 9)
 
 /* DUNE_CREATE: a new context, charged to owner. */
 struct dune_create {

@@ -172,7 +172,6 @@ static const struct {
 	{ DUNE_FEATURE_RDTSCP, "rdtscp" },
 	{ DUNE_FEATURE_UMIP, "umip" },
 	{ DUNE_FEATURE_PAGE_1G, "page_1g" },
-	{ DUNE_FEATURE_XSAVES, "xsaves" },
 };
 
 const char *dune_exit_name(unsigned int reason)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * One entry and one exit, with interrupts off: what the CPU loses across it is restored here (trap 12),
- * NMIs and machine checks are handed to the host before anything can fault (trap 7).
+ * NMIs are handed to the host before anything can fault (trap 7), machine checks before interrupts come on.
  */
 #include <linux/context_tracking.h>
 #include <linux/hw_breakpoint.h>
@@ -11,6 +11,7 @@
 #include <asm/desc.h>
 #include <asm/fpu/api.h>
 #include <asm/fsgsbase.h>
+#include <asm/mce.h>
 #include <asm/msr.h>
 #include <asm/tlbflush.h>
 #include <asm/trapnr.h>
@@ -36,12 +37,25 @@ static bool is_exception(const struct dune_exit *exit, u8 vector)
 		       (INTR_INFO_VALID_MASK | INTR_TYPE_HARD_EXCEPTION | vector);
 }
 
+/* As if it had hit the thread in user space, which is what the guest's memory and registers are. */
+static void machine_check(void)
+{
+#ifdef CONFIG_X86_MCE
+	struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
+
+	do_machine_check(&regs);
+#else
+	/* Without CR4.MCE the processor would have shut down. */
+	panic("dune: machine check, and no handler in this kernel");
+#endif
+}
+
 /* What has to be done on this very CPU before anything else runs on it. */
 static void handle_exception_irqoff(const struct dune_exit *exit)
 {
 	if (unlikely((u16)exit->reason == EXIT_REASON_MCE_DURING_VMENTRY ||
 		     is_exception(exit, X86_TRAP_MC)))
-		vmx_machine_check();
+		machine_check();
 	/* XFD belongs to a feature that CPUID hides: its error must not leak into the host's next #NM. */
 	if (unlikely(is_exception(exit, X86_TRAP_NM)))
 		wrmsrl(MSR_IA32_XFD_ERR, 0);

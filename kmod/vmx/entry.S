@@ -151,9 +151,3 @@ SYM_FUNC_START(vmx_nmi)
 	int  $2
 	RET
 SYM_FUNC_END(vmx_nmi)
-
-/* A machine check that the exit delivered instead of the IDT. */
-SYM_FUNC_START(vmx_machine_check)
-	int  $18
-	RET
-SYM_FUNC_END(vmx_machine_check)

@@ -19,6 +19,7 @@
 #include <asm/tlbflush.h>
 #include <asm/virtext.h>
 #include <asm/vmx.h>
+#include "kmod/compat.h"
 #include "kmod/context.h"
 #include "kmod/hw.h"
 #include "kmod/vmx/vmx.h"
@@ -367,6 +368,9 @@ static const char *vmx_missing(void)
 		return "NX";
 	if (boot_cpu_has(X86_FEATURE_XENPV))
 		return "a kernel that is not a Xen PV guest";
+	/* Its event delivery has no IDT to take an NMI through (trap 7). */
+	if (boot_cpu_has(DUNE_FEATURE_FRED))
+		return "a kernel that does not use FRED (fred=off)";
 	if (rdmsrl_safe(MSR_IA32_FEAT_CTL, &feature_control) ||
 	    !(feature_control & FEAT_CTL_LOCKED) ||
 	    !(feature_control & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX))

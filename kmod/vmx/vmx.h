@@ -110,6 +110,5 @@ void vmcs_write_host_cpu(struct dune_vcpu *vcpu);
 int vmx_world_switch(struct dune_regs *regs, unsigned long launched, unsigned long *host_rsp);
 void vmx_exit_point(void);
 void vmx_nmi(void);
-void vmx_machine_check(void);
 
 #endif

@@ -161,6 +161,7 @@ int device_info(struct device *device, struct dune_info *ret_info)
 		.max_contexts = strcmp(device->path, "fake:small") ? FAKE_CONTEXTS : 2048,
 		.max_vcpus = strcmp(device->path, "fake:none") ? 100 : 0,
 		.max_private = 65536,
+		.max_ept = 262144,
 		.contexts = fake.count,
 		.created = fake.created,
 		.version = "fake",

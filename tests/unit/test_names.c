@@ -38,7 +38,7 @@ START_TEST(tables)
 	ck_assert_int_eq(check_names(dune_state_name, DUNE_STATE_ENDED + 1), DUNE_STATE_ENDED + 1);
 	ck_assert_int_eq(check_names(dune_cause_name, DUNE_NR_ENDS), DUNE_NR_ENDS - 1);
 	ck_assert_int_eq(check_names(dune_event_name, DUNE_EVENT_LOST + 1), DUNE_EVENT_LOST);
-	ck_assert_int_eq(check_names(dune_feature_name, 64), 10);
+	ck_assert_int_eq(check_names(dune_feature_name, 64), 9);
 	/* 35, 38, 42 and 71 are no reasons */
 	ck_assert_int_eq(check_names(dune_exit_name, DUNE_NR_EXITS), DUNE_NR_EXITS - 4);
 }

@@ -27,8 +27,8 @@ class Session:
 
 
 def _build_programs():
-    """Test programs are the machine's own: a stale one must never run."""
+    """Nothing stale is ever tested."""
     done = subprocess.run(["make", "-s", "--no-print-directory", "-C", ROOT, f"B={BUILD}",
-                           "vm-progs"])
+                           "all", "vm-progs"], stdout=subprocess.DEVNULL)
     if done.returncode:
-        raise HarnessError("the test programs do not build")
+        raise HarnessError("what is to be tested does not build")

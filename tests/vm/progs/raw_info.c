@@ -1,16 +1,38 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* raw_info: the module's allocation counters; raw_info --zero: fails unless all are zero. */
+/*
+ * raw_info: the module's allocation counters; --zero: fails unless all are zero; --entries: VM entries of the first
+ * context.
+ */
 #include "raw.h"
+
+static void print_entries(int device)
+{
+	struct dune_stats stats = {};
+	struct dune_stats_call call = {
+		.abi = DUNE_ABI_VERSION,
+		.buffer = (uint64_t)&stats,
+		.capacity = 1,
+	};
+
+	if (ioctl(device, DUNE_STATS, &call))
+		raw_die("DUNE_STATS: %m");
+	printf("%llu\n", stats.counters[DUNE_COUNT_ENTRIES]);
+}
 
 int main(int argc, char **argv)
 {
-	struct dune_info info = raw_info(raw_device());
+	int device = raw_device();
+	struct dune_info info = raw_info(device);
 	uint64_t sum = info.contexts + info.vcpus + info.ept_pages + info.private_pages +
 		       info.run_pages + info.vmcs_pages + info.assertions;
 
+	if (argc > 1 && !strcmp(argv[1], "--entries")) {
+		print_entries(device);
+		return 0;
+	}
 	printf("features %#llx contexts %llu vcpus %llu ept_pages %llu private_pages %llu run_pages %llu vmcs_pages %llu "
 	       "created %llu refused %llu assertions %llu\n",
 	       info.features, info.contexts, info.vcpus, info.ept_pages, info.private_pages,
 	       info.run_pages, info.vmcs_pages, info.created, info.refused, info.assertions);
-	return argc > 1 && sum;
+	return argc > 1 && !strcmp(argv[1], "--zero") && sum;
 }
