@@ -140,7 +140,7 @@ static const char *attempt_uring(void)
 {
 	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	const char *broken;
-	static char control[64];
+	char control[64];
 	struct ring ring;
 
 	broken = ring_open(&ring);
