@@ -28,7 +28,8 @@ int main(void)
 	signal(SIGSEGV, on_fault);
 	sig = sigsetjmp(back, 1);
 	for (; !sig && done < COUNT; done++) {
-		volatile int *page = mmap((void *)(BASE + done * STRIDE), 4096, PROT_READ | PROT_WRITE,
+		volatile int *page = mmap((void *)(BASE + done * STRIDE), 4096,
+					  PROT_READ | PROT_WRITE,
 					  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
 		if (page == MAP_FAILED) {
