@@ -305,7 +305,7 @@ check:
 # ---- deps, install, style, clean ----
 # Debian 12 packages: compilers and libraries; the emulated machine and its kernel; Debian programs that
 # run in it as guests; what `make style` uses.
-DEPS := gcc libc6-dev make pkg-config libsystemd-dev libjson-c-dev libev-dev check \
+DEPS := gcc g++ libc6-dev make pkg-config libsystemd-dev libjson-c-dev libev-dev check \
 	linux-headers-cloud-amd64 kmod bochs bochs-term bochsbios vgabios nasm cpio lz4 zstd xz-utils \
 	python3 busybox-static gawk sqlite3 strace file coreutils util-linux bsdutils \
 	clang-format sparse shellcheck
