@@ -103,16 +103,27 @@ static void report_fill(struct dune_vcpu *vcpu)
 	preempt_enable();
 }
 
+static const char *const end_texts[DUNE_NR_ENDS] = {
+	[DUNE_END_TRIPLE_FAULT] = "triple fault",
+	[DUNE_END_ENTRY_FAILED] = "guest state refused by VM entry",
+	[DUNE_END_BAD_EXIT] = "exit without a handler",
+	[DUNE_END_BAD_GPA] = "access to no memory",
+	[DUNE_END_STUCK] = "the same EPT violation over and over",
+	[DUNE_END_PANIC] = "fault in the runtime",
+	[DUNE_END_SIGNALS] = "too many signals while not interruptible",
+	[DUNE_END_EVENT_LOOP] = "endless exceptions",
+};
+
 /* As the kernel does for a deadly fault: who, why, where. */
 static void report_log(struct dune_vcpu *vcpu, u32 cause)
 {
 	const struct dune_report *r = vcpu->ctx->report;
 
-	pr_info_ratelimited(
-		"%s[%d] context %llu ended: cause %u exit reason %u vector %u rip %llx rsp %llx "
-		"cr2 %llx gpa %llx\n",
-		current->comm, task_tgid_nr(current), vcpu->ctx->id, cause, r->exit_reason,
-		r->vector, r->regs.rip, r->regs.rsp, r->cr2, r->guest_physical);
+	pr_info_ratelimited("%s[%d] context %llu ended: %s (exit reason %u, vector %u) at rip %llx "
+			    "rsp %llx cr2 %llx gpa %llx\n",
+			    current->comm, task_tgid_nr(current), vcpu->ctx->id,
+			    end_texts[cause] ?: "?", r->exit_reason, r->vector, r->regs.rip,
+			    r->regs.rsp, r->cr2, r->guest_physical);
 }
 
 enum vcpu_next vcpu_end(struct dune_vcpu *vcpu, u32 cause)

@@ -12,6 +12,7 @@ expect_match report "$(/progs/raw_guest --report triple_fault)" "status 0x9 caus
 expect_match report "$(/progs/raw_guest --report unmapped)" "status 0x9 cause 6 reason 48 .* gpa 0x10000000"
 expect_match report "$(/progs/raw_guest --report bad_slot)" "status 0x9 cause 6 reason 48 .* gpa 0x1c0000000"
 expect_match report "$(/progs/raw_guest --report panic)" "status 0x9 cause 8 .* vector 14 cr2 0x1234"
+expect_match "the kernel log" "$(dmesg)" "dune: raw_guest.* ended: triple fault \(exit reason 2, vector 0\) at rip ffffffff80010000"
 wait_for 5 "allocations to return to zero" /progs/raw_info --zero
 expect rmmod dune
 pass
