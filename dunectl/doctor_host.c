@@ -162,7 +162,7 @@ static void check_seccomp(const struct doctor *doctor, struct doctor_finding *fi
 		doctor_note(finding, DOCTOR_OK, "no filter on this process");
 	} else if (mode > 0) {
 		doctor_note(finding, DOCTOR_WARN,
-			    "a filter is on this process: launch fails if it forbids ioctl");
+			    "a filter is on this process: launch fails if it forbids lseek");
 		doctor_hint(finding, "in a container, allow ioctl, or run dunectl outside of it");
 	} else {
 		doctor_note(finding, DOCTOR_WARN, "can't tell: /proc/self/status is not readable");

@@ -81,6 +81,7 @@ static long dev_create(void *arg, void __user *user)
 		context_put(ctx);
 		return PTR_ERR(file);
 	}
+	file->f_mode |= FMODE_LSEEK;
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0) {
 		fput(file);
@@ -178,14 +179,17 @@ static const struct ioctl_row ctx_rows[] = {
 };
 
 /* RUN changes the caller's registers, so it is taken from the trampoline's own instructions only. */
-static long ctx_run(struct file *file, bool is_signal, unsigned long arg)
+static loff_t ctx_llseek(struct file *file, loff_t arg, int whence)
 {
 	struct pt_regs *regs = task_pt_regs(current);
 	struct dune_context *ctx = context_of(file);
 	struct dune_vcpu *vcpu;
+	bool is_signal = whence == DUNE_RUN_SIGNAL;
 	unsigned long from;
 
 	from = is_signal ? DUNE_TRAMPOLINE_SIGNAL_SYSCALL : DUNE_TRAMPOLINE_RUN_SYSCALL;
+	if (whence != DUNE_RUN && !is_signal)
+		return -EINVAL;
 	if (check_mm(ctx))
 		return -EXDEV;
 	if (!user_64bit_mode(regs) || regs->ip != DUNE_TRAMPOLINE_ADDR + from + 2)
@@ -233,8 +237,6 @@ static long ioctl_find(const struct ioctl_row *rows, size_t count, struct file *
 
 static long ctx_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	if (cmd == DUNE_RUN || cmd == DUNE_RUN_SIGNAL)
-		return ctx_run(file, cmd == DUNE_RUN_SIGNAL, arg);
 	return ioctl_find(ctx_rows, ARRAY_SIZE(ctx_rows), file, cmd, arg);
 }
 
@@ -254,7 +256,7 @@ static const struct file_operations ctx_fops = {
 	.unlocked_ioctl = ctx_ioctl,
 	.mmap = ctx_mmap,
 	.release = ctx_release,
-	.llseek = noop_llseek,
+	.llseek = ctx_llseek,
 };
 
 static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

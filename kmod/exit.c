@@ -329,3 +329,22 @@ enum vcpu_next exit_handle(struct dune_vcpu *vcpu)
 		return vcpu_end(vcpu, DUNE_END_BAD_EXIT);
 	return exit_handlers[reason](vcpu);
 }
+
+/* What only looks at the vcpu itself. */
+#define IRQOFF_REASONS                                                        \
+	(BIT_ULL(EXIT_REASON_CPUID) | BIT_ULL(EXIT_REASON_VMCALL) |           \
+	 BIT_ULL(EXIT_REASON_CR_ACCESS) | BIT_ULL(EXIT_REASON_MSR_READ) |     \
+	 BIT_ULL(EXIT_REASON_MSR_WRITE))
+
+enum vcpu_next exit_handle_irqoff(struct dune_vcpu *vcpu)
+{
+	u32 reason = vcpu->exit.reason;
+
+	/* A failed entry has a bit above these. */
+	if (reason >= 64 || !(BIT_ULL(reason) & IRQOFF_REASONS))
+		return VCPU_HANDLE;
+	if (reason == EXIT_REASON_VMCALL && !vcpu->exit.cpl &&
+	    hypercall_sleeps(vcpu->run->regs.rcx))
+		return VCPU_HANDLE;
+	return exit_handle(vcpu);
+}

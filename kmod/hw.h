@@ -39,8 +39,14 @@ bool hw_interruptible(struct dune_vcpu *vcpu);
 void hw_interrupt_window(struct dune_vcpu *vcpu, bool on);
 
 /*
- * Interrupts off: enters the guest and comes back after an exit, with vcpu->exit and vcpu->run filled and
- * NMIs and machine checks handled. 0, or -EIO when entry itself failed.
+ * Interrupts off, from hw_begin to hw_end: what entries need of the host's state, and what the exits took of
+ * it, is done once for all the entries between the two.
+ */
+void hw_begin(struct dune_vcpu *vcpu);
+void hw_end(struct dune_vcpu *vcpu);
+/*
+ * Enters the guest and comes back after an exit, with vcpu->exit and vcpu->run filled (RSP and RFLAGS by
+ * hw_end only) and NMIs and machine checks handled. 0, or -EIO when entry itself failed.
  */
 int hw_enter(struct dune_vcpu *vcpu);
 

@@ -17,31 +17,21 @@
  * it); a child or a new image would go on natively. The runtime answers these itself and with more care: this
  * is for guests that go around it.
  */
-/* clang-format off */
-static const struct {
-	u32 nr;
-	int error;
-} refused_calls[] = {
-	{ __NR_rt_sigreturn, -ENOSYS },
-	{ __NR_clone, -EPERM },
-	{ __NR_fork, -EPERM },
-	{ __NR_vfork, -EPERM },
-	{ __NR_execve, -EPERM },
-	{ __NR_execveat, -EPERM },
-	{ __NR_clone3, -ENOSYS },
-};
-/* clang-format on */
-
 static int refused_call(u32 nr)
 {
-	unsigned int i;
-
-	if (nr > SYSCALL_NR_MAX)
+	switch (nr) {
+	case __NR_clone:
+	case __NR_fork:
+	case __NR_vfork:
+	case __NR_execve:
+	case __NR_execveat:
+		return -EPERM;
+	case __NR_rt_sigreturn:
+	case __NR_clone3:
 		return -ENOSYS;
-	for (i = 0; i < ARRAY_SIZE(refused_calls); i++)
-		if (refused_calls[i].nr == nr)
-			return refused_calls[i].error;
-	return 0;
+	default:
+		return nr > SYSCALL_NR_MAX ? -ENOSYS : 0;
+	}
 }
 
 static enum vcpu_next hc_syscall(struct dune_vcpu *vcpu)
@@ -143,6 +133,11 @@ static const simple_hypercall simple_hypercalls[DUNE_NR_HC] = {
 	[DUNE_HC_PRIVATE_ALLOC]	= hc_private_alloc,
 	[DUNE_HC_STAT]		= hc_stat,
 };
+
+bool hypercall_sleeps(u64 nr)
+{
+	return nr < DUNE_NR_HC && nr != DUNE_HC_SYSCALL && nr != DUNE_HC_STAT;
+}
 
 enum vcpu_next hypercall(struct dune_vcpu *vcpu)
 {

@@ -14,11 +14,6 @@
 #include <asm/unistd.h>
 #include "proto/dune_abi.h"
 
-/* _IO('D', nr), which the header builds from C macros. */
-#define IO_DUNE(nr) (('D' << 8) | (nr))
-#define RUN_NR		0x23
-#define RUN_SIGNAL_NR	0x24
-
 #define AT_OFFSET(offset) .org dune_trampoline_start + (offset), 0xcc
 
 	.section .rodata, "a"
@@ -27,12 +22,12 @@ SYM_DATA_START(dune_trampoline_start)
 
 	AT_OFFSET(DUNE_TRAMPOLINE_RUN)
 .Lrun:
-	.byte 0x48, 0x89, 0xc2		/* mov %rax, %rdx: result of the previous call */
-	.byte 0xb8			/* mov $__NR_ioctl, %eax */
-	.long __NR_ioctl
+	.byte 0x48, 0x89, 0xc6		/* mov %rax, %rsi: result of the previous call */
+	.byte 0xb8			/* mov $__NR_lseek, %eax */
+	.long __NR_lseek
 	.byte 0x89, 0xdf		/* mov %ebx, %edi */
-	.byte 0xbe			/* mov $DUNE_RUN, %esi */
-	.long IO_DUNE(RUN_NR)
+	.byte 0xba			/* mov $DUNE_RUN, %edx */
+	.long DUNE_RUN
 	AT_OFFSET(DUNE_TRAMPOLINE_RUN_SYSCALL)
 	syscall
 	ud2
@@ -43,12 +38,12 @@ SYM_DATA_START(dune_trampoline_start)
 	ud2
 
 	AT_OFFSET(DUNE_TRAMPOLINE_SIGNAL)
-	.byte 0x48, 0x89, 0xe2		/* mov %rsp, %rdx: the frame */
+	.byte 0x48, 0x89, 0xe6		/* mov %rsp, %rsi: the frame */
 	.byte 0xb8
-	.long __NR_ioctl
+	.long __NR_lseek
 	.byte 0x89, 0xdf
-	.byte 0xbe
-	.long IO_DUNE(RUN_SIGNAL_NR)
+	.byte 0xba
+	.long DUNE_RUN_SIGNAL
 	AT_OFFSET(DUNE_TRAMPOLINE_SIGNAL_SYSCALL)
 	syscall
 	ud2

@@ -296,6 +296,7 @@ static void end_guest_time(void)
 static enum vcpu_next enter_once(struct dune_vcpu *vcpu)
 {
 	enum vcpu_next next = VCPU_ENTER;
+	unsigned int nr = 0;
 	int err;
 
 	if (unlikely(atomic_read(&vcpu->ctx->cause)))
@@ -312,14 +313,20 @@ static enum vcpu_next enter_once(struct dune_vcpu *vcpu)
 	WRITE_ONCE(vcpu->guest_cpu, smp_processor_id());
 	WRITE_ONCE(vcpu->in_guest, true);
 	smp_mb();	/* pairs with ept_kick */
-	ept_flush_local(vcpu);
-	err = hw_enter(vcpu);
+	hw_begin(vcpu);
+	do {
+		ept_flush_local(vcpu);
+		err = hw_enter(vcpu);
+		next = err ? VCPU_ENDED : exit_handle_irqoff(vcpu);
+	} while (next == VCPU_ENTER && ++nr < VCPU_IRQOFF_MAX &&
+		 !(read_thread_flags() & EXIT_TO_USER_MODE_WORK));
+	hw_end(vcpu);
 	smp_store_release(&vcpu->in_guest, false);
 	end_guest_time();
 	preempt_enable();
 	if (unlikely(err))
 		return vcpu_end(vcpu, DUNE_END_ENTRY_FAILED);
-	return exit_handle(vcpu);
+	return next == VCPU_HANDLE ? exit_handle(vcpu) : next;
 }
 
 /* ---- back to user space ---- */
@@ -349,15 +356,15 @@ static long return_again(struct dune_vcpu *vcpu, struct pt_regs *regs)
 	vcpu_count(vcpu, DUNE_COUNT_WORK);
 	if (vcpu->frame_given) {
 		go_to(regs, DUNE_TRAMPOLINE_SIGNAL_SYSCALL);
-		return __NR_ioctl;
+		return __NR_lseek;
 	}
 	if (!vcpu->await && vcpu->counters[DUNE_COUNT_ENTRIES])
 		set_stack(vcpu, regs);
 	regs->di = regs->bx;
-	regs->si = DUNE_RUN;
-	regs->dx = vcpu->given;
+	regs->si = vcpu->given;
+	regs->dx = DUNE_RUN;
 	go_to(regs, DUNE_TRAMPOLINE_RUN_SYSCALL);
-	return __NR_ioctl;
+	return __NR_lseek;
 }
 
 static long return_syscall(struct dune_vcpu *vcpu, struct pt_regs *regs)
@@ -381,7 +388,6 @@ static long return_touch(struct dune_vcpu *vcpu, struct pt_regs *regs, bool writ
 	vcpu_count(vcpu, DUNE_COUNT_TOUCHES);
 	set_stack(vcpu, regs);
 	go_to(regs, write ? DUNE_TRAMPOLINE_TOUCH_WRITE : DUNE_TRAMPOLINE_TOUCH_READ);
-	/* Not RAX: the kernel cuts an ioctl's result to 32 bits. */
 	regs->di = vcpu->exit.guest_linear;
 	return 0;
 }

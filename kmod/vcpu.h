@@ -19,6 +19,9 @@ struct pt_regs;
 /* Re-entries in a row while work waits for the runtime to become interruptible. */
 #define VCPU_DEFER_MAX		16
 
+/* Exits handled in a row with interrupts off: bounds the delay of an interrupt that does not exit. */
+#define VCPU_IRQOFF_MAX		32
+
 /* An event to inject at the next entry; zero = none. Fields as in the VMCS (SDM 3C 25.8.3). */
 struct dune_event_injection {
 	u32 info;
@@ -62,6 +65,9 @@ struct dune_vmx_vcpu {
 	bool rip_dirty;		/* run->regs.rip has to be written back */
 	bool flush_vpid;
 	bool state_written;
+	u16 ldt;		/* the host's, between hw_begin and hw_end */
+	unsigned long debugctl;	/* the same */
+	unsigned long rcu_noted;	/* jiffies */
 	int cpu;		/* where the VMCS is active, or -1 */
 	struct list_head link;	/* on that CPU's list; changed there with interrupts off */
 };
@@ -72,6 +78,7 @@ enum vcpu_next {
 	VCPU_SYSCALL,		/* registers are loaded for the trampoline's call */
 	VCPU_TOUCH_READ,	/* native touch of vcpu->exit.guest_linear (a host address by now) */
 	VCPU_TOUCH_WRITE,
+	VCPU_HANDLE,		/* exit_handle has to see to it, with interrupts on */
 	VCPU_WORK,		/* back to user for pending work, then RUN again */
 	VCPU_ENDED,
 };
@@ -130,10 +137,14 @@ u64 vcpu_pop_frame(struct dune_vcpu *vcpu);
 
 /* exit.c, syscall.c */
 enum vcpu_next exit_handle(struct dune_vcpu *vcpu);
+/* Interrupts off: handles what needs nothing but the vcpu, else returns VCPU_HANDLE. */
+enum vcpu_next exit_handle_irqoff(struct dune_vcpu *vcpu);
 enum vcpu_next exit_inject(struct dune_vcpu *vcpu, u8 vector, bool has_error, u32 error_code);
 /* A forbidden instruction: counted, then #UD or #GP(0) for the guest. */
 enum vcpu_next exit_deny(struct dune_vcpu *vcpu, u8 vector);
 enum vcpu_next hypercall(struct dune_vcpu *vcpu);
+/* Does this hypercall sleep, take locks or touch user memory? */
+bool hypercall_sleeps(u64 nr);
 void vcpu_skip(struct dune_vcpu *vcpu);
 
 /* Raises a fault as the kernel would: a forced signal with its siginfo. */

@@ -53,10 +53,17 @@
 #define DUNE_TRAMPOLINE_SIGNAL	0x40
 
 /*
+ * RUN and RUN_SIGNAL are lseek(context fd, argument, whence): the file operation with the least code
+ * around it, and with a 64-bit result. From the trampoline only (-EPERM); another whence is -EINVAL.
+ */
+#define DUNE_RUN		0	/* argument: result of the previous system call */
+#define DUNE_RUN_SIGNAL		1	/* argument: address of a signal frame */
+
+/*
  * Where the host's RIP can be when a signal frame is built, for DUNE_HC_SYSCALL's caller (see there):
  * offsets into the trampoline page.
  */
-#define DUNE_TRAMPOLINE_RUN_SYSCALL	0x0f	/* the SYSCALL that is RUN; rdx = previous result */
+#define DUNE_TRAMPOLINE_RUN_SYSCALL	0x0f	/* the SYSCALL that is RUN; rsi = previous result */
 #define DUNE_TRAMPOLINE_CALL		0x13	/* the SYSCALL made for the guest: not executed */
 #define DUNE_TRAMPOLINE_CALLED		0x15	/* it was executed: rax = result */
 #define DUNE_TRAMPOLINE_SIGNAL_SYSCALL	0x4f	/* the SYSCALL that is RUN_SIGNAL */
@@ -78,7 +85,7 @@
  * whether the frame's RIP speaks of this call: 0 = the call was not given to the host, restart it;
  * 1 = read the RIP in the frame: at DUNE_TRAMPOLINE_CALL the call is to be restarted, at
  * DUNE_TRAMPOLINE_CALLED or _RUN its result is the frame's RAX, after that up to _RUN_SYSCALL the frame's
- * RDX. A frame whose RIP lies between _SIGNAL and _SIGNAL_SYSCALL was built before the frame at its RSP
+ * RSI. A frame whose RIP lies between _SIGNAL and _SIGNAL_SYSCALL was built before the frame at its RSP
  * was handed over: that older frame is to be handled first, by the same rules.
  */
 #define DUNE_HC_SYSCALL		0
@@ -379,9 +386,6 @@ struct dune_lock {
 #define DUNE_ATTACH		_IOWR('D', 0x20, struct dune_attach)
 #define DUNE_PRIVATE_WRITE	_IOW('D', 0x21, struct dune_private_write)
 #define DUNE_LOCK		_IOW('D', 0x22, struct dune_lock)
-/* Of a context fd, from the trampoline only (-EPERM). */
-#define DUNE_RUN		_IO('D', 0x23)	/* argument: result of the previous system call */
-#define DUNE_RUN_SIGNAL		_IO('D', 0x24)	/* argument: address of a signal frame */
 
 #if defined(__KERNEL__) || defined(__cplusplus)
 #define DUNE_ABI_ASSERT(x) static_assert(x)

@@ -93,11 +93,6 @@ static void write_guest_volatile(struct dune_vcpu *vcpu)
 {
 	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
 
-	if (unlikely(!vmx->state_written)) {
-		vmcs_write_initial(vcpu);
-		vmcs_write_host_cpu(vcpu);
-		vmx->state_written = true;
-	}
 	if (vmx->rip_dirty) {
 		vmwrite(GUEST_RIP, vcpu->run->regs.rip);
 		/* An instruction was completed for the guest: its interrupt shadow is over. */
@@ -115,19 +110,17 @@ static void write_guest_volatile(struct dune_vcpu *vcpu)
 		dune_assert(!vmx_invvpid_context(vmx->vpid));
 		vmx->flush_vpid = false;
 	}
-	if (vmx_global.preemption_ticks)
-		vmwrite(VMX_PREEMPTION_TIMER_VALUE, vmx_global.preemption_ticks);
 }
 
 /* Trap 12: an exit leaves DR7 0x400, DEBUGCTL 0, LDTR 0, and limits of 64K and 0x67. */
-static void restore_host(unsigned long debugctl, u16 ldt)
+static void restore_host(const struct dune_vmx_vcpu *vmx)
 {
-	if (unlikely(debugctl))
-		update_debugctlmsr(debugctl);
+	if (unlikely(vmx->debugctl))
+		update_debugctlmsr(vmx->debugctl);
 	if (unlikely(hw_breakpoint_active()))
 		hw_breakpoint_restore();
-	if (unlikely(ldt))
-		asm volatile("lldt %0" : : "m"(ldt));
+	if (unlikely(vmx->ldt))
+		asm volatile("lldt %0" : : "m"(vmx->ldt));
 	load_fixmap_gdt(smp_processor_id());
 	invalidate_tss_limit();
 }
@@ -140,7 +133,9 @@ static noinstr int switch_worlds(struct dune_vcpu *vcpu)
 	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
 	int failed;
 
-	if (!context_tracking_guest_enter()) {
+	/* A quiescent state for RCU, as user mode is; more often than its tick looks is of no use. */
+	if (!context_tracking_guest_enter() && vmx->rcu_noted != jiffies) {
+		vmx->rcu_noted = jiffies;
 		instrumentation_begin();
 		rcu_virt_note();
 		instrumentation_end();
@@ -185,11 +180,9 @@ static void read_exit(struct dune_vcpu *vcpu)
 	struct dune_run *run = vcpu->run;
 
 	run->regs.rip = vmread(GUEST_RIP);
-	run->regs.rsp = vmread(GUEST_RSP);
-	run->regs.rflags = vmread(GUEST_RFLAGS);
 	run->exit_reason = exit->reason;
 	exit->qualification = 0;
-	read_vectoring(vcpu);
+	/* The first four do not happen while an event is being delivered. */
 	switch ((u16)exit->reason) {
 	case EXIT_REASON_EXTERNAL_INTERRUPT:
 	case EXIT_REASON_INTERRUPT_WINDOW:
@@ -197,7 +190,8 @@ static void read_exit(struct dune_vcpu *vcpu)
 		return;
 	case EXIT_REASON_VMCALL:
 		exit->instruction_length = 3;
-		break;
+		exit->cpl = vmread(GUEST_SS_AR_BYTES) >> 5 & 3;
+		return;
 	case EXIT_REASON_EPT_VIOLATION:
 	case EXIT_REASON_EPT_MISCONFIG:
 		exit->guest_physical = vmread(GUEST_PHYSICAL_ADDRESS);
@@ -211,26 +205,43 @@ static void read_exit(struct dune_vcpu *vcpu)
 		break;
 	}
 	exit->cpl = vmread(GUEST_SS_AR_BYTES) >> 5 & 3;
+	read_vectoring(vcpu);
+}
+
+void hw_begin(struct dune_vcpu *vcpu)
+{
+	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
+
+	if (unlikely(!vmx->state_written)) {
+		vmcs_write_initial(vcpu);
+		vmcs_write_host_cpu(vcpu);
+		vmx->state_written = true;
+	}
+	vmx->debugctl = get_debugctlmsr();
+	store_ldt(vmx->ldt);
+	write_host_volatile(vmx);
+	vtime_account_guest_enter();
+}
+
+void hw_end(struct dune_vcpu *vcpu)
+{
+	restore_host(&vcpu->vmx);
+	vcpu->run->regs.rsp = vmread(GUEST_RSP);
+	vcpu->run->regs.rflags = vmread(GUEST_RFLAGS);
 }
 
 int hw_enter(struct dune_vcpu *vcpu)
 {
-	unsigned long debugctl = get_debugctlmsr();
-	u16 ldt, reason;
+	u16 reason;
 
-	store_ldt(ldt);
 	write_guest_volatile(vcpu);
-	write_host_volatile(&vcpu->vmx);
 	ept_assert_flushed(vcpu);
-	vtime_account_guest_enter();
 	if (switch_worlds(vcpu)) {
-		vtime_account_guest_exit();
 		vcpu->exit.reason = 0xffff;
 		vcpu->exit.qualification = vmread(VM_INSTRUCTION_ERROR);
 		pr_err_once("VM entry failed: instruction error %llu\n", vcpu->exit.qualification);
 		return -EIO;
 	}
-	restore_host(debugctl, ldt);
 	reason = vcpu->exit.reason;
 	handle_exception_irqoff(&vcpu->exit);
 	vcpu_count(vcpu, DUNE_COUNT_EXITS);

@@ -29,6 +29,9 @@ static void write_controls(struct dune_vcpu *vcpu)
 	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
 
 	vmx->primary_controls = c->primary;
+	/* Not saved at exits, so every entry starts with it (SDM 3C 26.5.1). */
+	if (vmx_global.preemption_ticks)
+		vmwrite(VMX_PREEMPTION_TIMER_VALUE, vmx_global.preemption_ticks);
 	vmwrite(PIN_BASED_VM_EXEC_CONTROL, c->pin);
 	vmwrite(CPU_BASED_VM_EXEC_CONTROL, c->primary);
 	vmwrite(SECONDARY_VM_EXEC_CONTROL, c->secondary);

@@ -13,7 +13,7 @@
 	X(fstat, PASS)                   \
 	X(lstat, PASS)                   \
 	X(poll, PASS)                    \
-	X(lseek, PASS)                   \
+	X(lseek, FD)                     \
 	X(mmap, MMAP)                    \
 	X(mprotect, RANGE)               \
 	X(munmap, RANGE)                 \

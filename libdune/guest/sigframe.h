@@ -123,7 +123,7 @@ static inline int cs_allowed(__u16 cs, __u32 ring)
 }
 
 /* What the frame's RIP says about the system call of the trampoline. */
-enum frame_phase { PHASE_RESTART, PHASE_RESULT_RAX, PHASE_RESULT_RDX, PHASE_CHAINED, PHASE_OTHER };
+enum frame_phase { PHASE_RESTART, PHASE_RESULT_RAX, PHASE_RESULT_RSI, PHASE_CHAINED, PHASE_OTHER };
 
 static inline enum frame_phase frame_phase(__u64 ip)
 {
@@ -138,7 +138,7 @@ static inline enum frame_phase frame_phase(__u64 ip)
 	if (at == DUNE_TRAMPOLINE_CALLED || at == DUNE_TRAMPOLINE_RUN)
 		return PHASE_RESULT_RAX;
 	if (at > DUNE_TRAMPOLINE_RUN && at <= DUNE_TRAMPOLINE_RUN_SYSCALL)
-		return PHASE_RESULT_RDX;
+		return PHASE_RESULT_RSI;
 	return PHASE_OTHER;
 }
 

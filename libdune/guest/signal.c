@@ -90,8 +90,8 @@ long signal_taken(const struct host_result *result)
 		switch (frame_phase(f->ip)) {
 		case PHASE_RESULT_RAX:
 			return f->ax;
-		case PHASE_RESULT_RDX:
-			return f->dx;
+		case PHASE_RESULT_RSI:
+			return f->si;
 		default:
 			break;
 		}

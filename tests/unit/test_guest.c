@@ -135,8 +135,8 @@ static const struct phase {
 	enum frame_phase phase;
 } phases[] = {
 	{ DUNE_TRAMPOLINE_RUN, PHASE_RESULT_RAX },
-	{ DUNE_TRAMPOLINE_RUN + 3, PHASE_RESULT_RDX },
-	{ DUNE_TRAMPOLINE_RUN_SYSCALL, PHASE_RESULT_RDX },
+	{ DUNE_TRAMPOLINE_RUN + 3, PHASE_RESULT_RSI },
+	{ DUNE_TRAMPOLINE_RUN_SYSCALL, PHASE_RESULT_RSI },
 	{ DUNE_TRAMPOLINE_RUN_SYSCALL + 2, PHASE_OTHER },
 	{ DUNE_TRAMPOLINE_CALL, PHASE_RESTART },
 	{ DUNE_TRAMPOLINE_CALLED, PHASE_RESULT_RAX },
@@ -202,6 +202,7 @@ static const struct kept {
 	{ __NR_dup3, "DUP" },
 	{ __NR_fcntl, "FD" },
 	{ __NR_ioctl, "FD" },
+	{ __NR_lseek, "FD" },
 	{ __NR_close_range, "CLOSE_RANGE" },
 };
 

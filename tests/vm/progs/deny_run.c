@@ -35,7 +35,7 @@ int main(int argc, char **argv)
 {
 	if (argc < 3)
 		return 2;
-	if (strcmp(argv[1], "mm") ? deny(SYS_ioctl, 1, DUNE_RUN) : deny(SYS_prctl, 0, PR_SET_MM)) {
+	if (strcmp(argv[1], "mm") ? deny(SYS_lseek, 2, DUNE_RUN) : deny(SYS_prctl, 0, PR_SET_MM)) {
 		perror("deny_run");
 		return 1;
 	}

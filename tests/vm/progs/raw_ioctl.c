@@ -24,6 +24,11 @@ static int call(int fd, unsigned long cmd, void *arg)
 	return ret < 0 ? -errno : ret;
 }
 
+static int run(int fd, int whence)
+{
+	return lseek(fd, 0, whence) < 0 ? -errno : 0;
+}
+
 /* arg with one 64-bit, 32-bit or 8-bit field at `offset` set to `value`. */
 struct bad {
 	const char *what;
@@ -122,7 +127,7 @@ static void test_device(int device)
 		}
 	expect("info at a bad address", call(device, DUNE_INFO, (void *)8), -EFAULT);
 	expect("create at a bad address", call(device, DUNE_CREATE, (void *)-4096), -EFAULT);
-	expect("RUN on the device", call(device, DUNE_RUN, NULL), -ENOTTY);
+	expect("RUN on the device", run(device, DUNE_RUN), -ESPIPE);
 	expect("ATTACH on the device", call(device, DUNE_ATTACH, &info), -ENOTTY);
 	fcntl(device, F_SETFL, O_NONBLOCK);
 	fd = raw_create(device, 1000, "events");
@@ -260,12 +265,14 @@ static void test_lock(int fd)
 	try_each(fd, DUNE_LOCK, &lock, sizeof(lock), bad, sizeof(bad) / sizeof(*bad));
 	expect("lock without the area", call(fd, DUNE_LOCK, &lock), -ENXIO);
 	expect("area", raw_map_area(fd), 0);
-	expect("run before lock", call(fd, DUNE_RUN, NULL), -EPERM);
+	expect("run before lock", run(fd, DUNE_RUN), -EPERM);
 	expect("lock", call(fd, DUNE_LOCK, &lock), 0);
 	expect("lock twice", call(fd, DUNE_LOCK, &lock), -EBUSY);
 	expect("write after lock", raw_write(fd, 0x1000, "x", 1), -EBUSY);
-	expect("run from elsewhere", call(fd, DUNE_RUN, NULL), -EPERM);
-	expect("signal from elsewhere", call(fd, DUNE_RUN_SIGNAL, NULL), -EPERM);
+	expect("run from elsewhere", run(fd, DUNE_RUN), -EPERM);
+	expect("signal from elsewhere", run(fd, DUNE_RUN_SIGNAL), -EPERM);
+	for (int whence = 2; whence < 5; whence++)
+		expect("another whence", run(fd, whence), -EINVAL);
 }
 
 static void test_context(int device)

@@ -331,7 +331,8 @@ static void test_fds(void)
 	refused(EBADF, SYS_dup2, other, fd);
 	refused(EBADF, SYS_dup3, other, fd, 0);
 	refused(EBADF, SYS_fcntl, fd, F_GETFD, 0);
-	refused(EBADF, SYS_ioctl, fd, DUNE_RUN, 0);
+	refused(EBADF, SYS_ioctl, fd, DUNE_ATTACH, 0);
+	refused(EBADF, SYS_lseek, fd, 0, DUNE_RUN);
 	high = fcntl(other, F_DUPFD, fd + 1);
 	check(high > fd || errno == EINVAL || errno == EMFILE);
 	check(!syscall(SYS_close_range, other, ~0u, 0));
