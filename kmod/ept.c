@@ -16,8 +16,8 @@
 
 #define EPT_ACCESS	(EPT_READ | EPT_WRITE | EPT_EXEC)
 #define EPT_TYPE_SHIFT	3
+#define EPT_LEAF	BIT_ULL(7)	/* above the lowest level */
 #define EPT_IPAT	BIT_ULL(6)	/* the host decides about caching, not the guest's PAT */
-#define EPT_TYPE_WB	6
 #define EPT_ADDRESS	GENMASK_ULL(51, 12)
 #define EPT_LEVELS	4
 #define EPT_ENTRIES	512
@@ -68,27 +68,35 @@ static void account_pages(struct dune_ept *ept, s64 count)
 	atomic64_add(count, &dune_totals.ept_pages);
 }
 
-/* Number of tables missing on the way to the leaf of gpa; ret_leaf is set when none is. */
-static unsigned int ept_reach(struct dune_ept *ept, u64 gpa, struct ept_spare *spare,
-			      u64 **ret_leaf)
+static bool is_table(u64 entry, unsigned int level)
 {
-	u64 *table = ept->root;
-	unsigned int level;
+	return level && (entry & EPT_ACCESS) && !(entry & EPT_LEAF);
+}
+
+/*
+ * Goes down to the entry of gpa at `level`, or to a leaf above it; *level becomes what it is. Tables are taken
+ * from `spare`; NULL when there are too few.
+ */
+static u64 *ept_reach(struct dune_ept *ept, u64 gpa, unsigned int *level, struct ept_spare *spare)
+{
+	unsigned int at = EPT_LEVELS - 1;
+	u64 *table = ept->root, *entry;
 
 	lockdep_assert_held(&ept->lock);
-	for (level = EPT_LEVELS - 1; level; level--) {
-		u64 *entry = &table[ept_index(gpa, level)];
-
+	for (;; at--) {
+		entry = &table[ept_index(gpa, at)];
+		if (at == *level || (*entry & EPT_LEAF))
+			break;
 		if (!(*entry & EPT_ACCESS)) {
-			if (!spare->count)
-				return level;
+			if (!spare || !spare->count)
+				return NULL;
 			WRITE_ONCE(*entry, __pa(spare->pages[--spare->count]) | EPT_ACCESS);
 			account_pages(ept, 1);
 		}
 		table = ept_child(*entry);
 	}
-	*ret_leaf = &table[ept_index(gpa, 0)];
-	return 0;
+	*level = at;
+	return entry;
 }
 
 static void ept_free_tables(struct dune_ept *ept, u64 *table, unsigned int level)
@@ -96,7 +104,7 @@ static void ept_free_tables(struct dune_ept *ept, u64 *table, unsigned int level
 	unsigned int i;
 
 	for (i = 0; level && i < EPT_ENTRIES; i++)
-		if (table[i] & EPT_ACCESS)
+		if (is_table(table[i], level))
 			ept_free_tables(ept, ept_child(table[i]), level - 1);
 	cond_resched();
 	free_page((unsigned long)table);
@@ -108,6 +116,9 @@ int ept_init(struct dune_ept *ept)
 	spin_lock_init(&ept->lock);
 	/* No CPU has flushed generation 1 yet: a recycled root can't meet its predecessor's entries. */
 	ept->gen = 1;
+	ept->max_level = hw_ept_max_level();
+	/* Trap 11: a guest could raise a machine check by changing the size of an executable page. */
+	ept->max_exec_level = boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) ? 0 : ept->max_level;
 	ept->flushed = alloc_percpu(u64);
 	ept->slices = kvcalloc(DUNE_SLOTS_MAX, sizeof(*ept->slices), GFP_KERNEL_ACCOUNT);
 	ept->root = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
@@ -196,7 +207,8 @@ static u64 ept_zap_table(struct dune_ept *ept, u64 *table, unsigned int level, u
 			gpa = next;
 			continue;
 		}
-		if (!level) {
+		/* A large page goes as a whole; what of it is still there is filled again. */
+		if (!is_table(*entry, level)) {
 			WRITE_ONCE(*entry, 0);
 			zapped++;
 			gpa = next;
@@ -310,15 +322,19 @@ bool ept_zap_young(struct dune_context *ctx, unsigned long start, unsigned long 
 bool ept_test_young(struct dune_context *ctx, unsigned long address)
 {
 	struct dune_ept *ept = &ctx->ept;
-	u64 *leaf, gpa, gpa_end;
+	u64 *entry, gpa, gpa_end;
 	bool found = false;
 	u32 slot;
 
 	spin_lock(&ept->lock);
-	for (slot = 1; slot <= ept->nr_slots && !found; slot++)
-		if (slot_range(ept, slot, address, address + PAGE_SIZE, &gpa, &gpa_end))
-			found = !ept_reach(ept, gpa, &(struct ept_spare){}, &leaf) &&
-				(*leaf & EPT_ACCESS);
+	for (slot = 1; slot <= ept->nr_slots && !found; slot++) {
+		unsigned int level = 0;
+
+		if (!slot_range(ept, slot, address, address + PAGE_SIZE, &gpa, &gpa_end))
+			continue;
+		entry = ept_reach(ept, gpa, &level, NULL);
+		found = entry && (*entry & EPT_ACCESS);
+	}
 	spin_unlock(&ept->lock);
 	return found;
 }
@@ -342,24 +358,17 @@ static void ept_reclaim(struct dune_context *ctx)
 	}
 }
 
-void ept_flush_local(struct dune_vcpu *vcpu)
+void ept_flush_now(struct dune_vcpu *vcpu)
 {
 	struct dune_ept *ept = &vcpu->ctx->ept;
-	u64 *flushed = this_cpu_ptr(ept->flushed);
 	u64 gen = READ_ONCE(ept->gen);
 
-	if (*flushed == gen)
-		return;
 	hw_flush_ept(__pa(ept->root));
-	*flushed = gen;
+	*this_cpu_ptr(ept->flushed) = gen;
 	vcpu_count(vcpu, DUNE_COUNT_INVEPT);
-}
-
-void ept_assert_flushed(struct dune_vcpu *vcpu)
-{
 	/* With other CPUs a zap may be under way now; its interrupt throws us out at once. */
 	if (num_online_cpus() == 1)
-		dune_assert(*this_cpu_ptr(vcpu->ctx->ept.flushed) == READ_ONCE(vcpu->ctx->ept.gen));
+		dune_assert(ept_is_flushed(ept));
 }
 
 /* ---- slots ---- */
@@ -391,81 +400,157 @@ s64 ept_slice(struct dune_context *ctx, unsigned long hva)
 
 /* ---- violations ---- */
 
-static int ept_insert(struct dune_context *ctx, u64 gpa, u64 entry, u64 seq, bool check_seq)
+static u64 leaf_entry(const struct hostpt_leaf *leaf, unsigned int level)
+{
+	u64 pfn = leaf->pfn & ~((1ull << (9 * level)) - 1);
+
+	return pfn << PAGE_SHIFT | (level ? EPT_LEAF : 0) | EPT_IPAT |
+	       (u64)leaf->memory_type << EPT_TYPE_SHIFT | leaf->access;
+}
+
+/*
+ * Maps gpa by a page as large as the host's, the CPU and its bugs allow. False when tables are missing, or when
+ * there is no `spare` and CPUs may have cached more than the new entry allows: then the generation counts up,
+ * and the caller has to kick.
+ */
+static bool ept_place(struct dune_ept *ept, u64 gpa, const struct hostpt_leaf *leaf, u32 access,
+		      struct ept_spare *spare)
+{
+	unsigned int want = min(leaf->level, ept->max_level), level;
+	u64 *at, entry;
+
+	if ((access & EPT_EXEC) && want > ept->max_exec_level)
+		want = ept->max_exec_level;
+	for (;;) {
+		level = want;
+		at = ept_reach(ept, gpa, &level, spare);
+		if (!at)
+			return false;
+		/* Where pages of 4K are already, there will be more of them. */
+		if (is_table(*at, level)) {
+			want = 0;
+			continue;
+		}
+		entry = leaf_entry(leaf, level);
+		if (level > ept->max_exec_level)
+			entry &= ~(u64)EPT_EXEC;
+		if (level > want)
+			entry = 0;
+		if (*at & ~entry) {
+			if (!spare)
+				return false;
+			WRITE_ONCE(ept->gen, ept->gen + 1);
+		}
+		WRITE_ONCE(*at, entry);
+		if (level == want)
+			break;
+	}
+	ept->fills++;
+	return true;
+}
+
+static bool ept_is_stale(struct dune_ept *ept, u64 seq)
+{
+	if (likely(!ept->invalidating && ept->seq == seq))
+		return false;
+	ept->retries++;
+	return true;
+}
+
+static int ept_insert(struct dune_context *ctx, u64 gpa, const struct hostpt_leaf *leaf, u32 access,
+		      const u64 *seq)
 {
 	struct dune_ept *ept = &ctx->ept;
 	struct ept_spare spare = {};
-	u64 stale_gen = 0;
-	unsigned int missing;
-	u64 *leaf = NULL;
+	bool stale, placed = false;
+	u64 before, after;
 	int err = 0;
 
-	for (;;) {
+	do {
 		spin_lock(&ept->lock);
-		if (check_seq && (ept->invalidating || ept->seq != seq)) {
-			ept->retries++;
-			spin_unlock(&ept->lock);
-			err = -EAGAIN;
-			break;
-		}
-		missing = ept_reach(ept, gpa, &spare, &leaf);
-		if (!missing) {
-			/* What CPUs may have cached must not allow more than the new entry. */
-			if (*leaf & ~entry) {
-				stale_gen = ept->gen + 1;
-				WRITE_ONCE(ept->gen, stale_gen);
-			}
-			WRITE_ONCE(*leaf, entry);
-			ept->fills++;
-			spin_unlock(&ept->lock);
-			break;
-		}
+		before = ept->gen;
+		stale = seq && ept_is_stale(ept, *seq);
+		if (!stale)
+			placed = ept_place(ept, gpa, leaf, access, &spare);
+		after = ept->gen;
 		spin_unlock(&ept->lock);
-		err = spare_fill(&spare, missing);
-		if (err)
-			break;
-	}
+		if (before != after)
+			ept_kick(ctx, after);
+		if (stale)
+			err = -EAGAIN;
+		else if (!placed)
+			err = spare_fill(&spare, EPT_LEVELS - 1);
+	} while (!placed && !err);
 	spare_free(&spare);
-	if (stale_gen)
-		ept_kick(ctx, stale_gen);
 	return err;
 }
 
 int ept_map_private(struct dune_context *ctx, u64 gpa, u64 pfn, u32 access)
 {
-	u64 entry = pfn << PAGE_SHIFT | EPT_TYPE_WB << EPT_TYPE_SHIFT | EPT_IPAT | access;
+	struct hostpt_leaf leaf = { .pfn = pfn, .access = access, .memory_type = EPT_TYPE_WB };
 
-	return ept_insert(ctx, gpa, entry, 0, false);
+	return ept_insert(ctx, gpa, &leaf, access, NULL);
+}
+
+struct ept_found {
+	struct hostpt_leaf leaf;
+	unsigned long hva;
+	u64 seq;
+};
+
+/* What the host has at gpa; EPT_FILLED when that is enough for the access. */
+static enum ept_result ept_look(struct dune_context *ctx, u64 gpa, u32 access,
+				struct ept_found *ret_found)
+{
+	struct dune_ept *ept = &ctx->ept;
+	u64 slot = gpa >> DUNE_SLOT_SHIFT;
+	struct hostpt_leaf *leaf = &ret_found->leaf;
+
+	if (!slot || slot > READ_ONCE(ept->nr_slots))
+		return EPT_BAD;
+	ret_found->hva = ((u64)(READ_ONCE(ept->slices[slot]) - 1) << DUNE_SLOT_SHIFT) +
+			 (gpa & (SLICE_SIZE - 1));
+	if (ret_found->hva >= TASK_SIZE_MAX)
+		return EPT_BAD;
+	ret_found->seq = READ_ONCE(ept->seq);
+	smp_rmb();	/* pairs with the lock in ept_invalidating: the walk is not older than seq */
+	hostpt_walk(ctx->mm, ret_found->hva, leaf);
+	if ((access & EPT_EXEC) && leaf->noexec)
+		return EPT_NOEXEC;
+	return (leaf->access & access) == access ? EPT_FILLED : EPT_TOUCH;
+}
+
+/* A trylock: somebody who holds the lock may be waiting for this CPU to take an interrupt. */
+bool ept_fill_irqoff(struct dune_vcpu *vcpu, u64 gpa, u32 access)
+{
+	struct dune_ept *ept = &vcpu->ctx->ept;
+	struct ept_found found;
+	bool placed = false;
+
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) ||
+	    ept_look(vcpu->ctx, gpa, access, &found) != EPT_FILLED || !spin_trylock(&ept->lock))
+		return false;
+	if (!ept_is_stale(ept, found.seq))
+		placed = ept_place(ept, gpa, &found.leaf, access, NULL);
+	spin_unlock(&ept->lock);
+	return placed;
 }
 
 enum ept_result ept_fault(struct dune_vcpu *vcpu, u64 gpa, u32 access, unsigned long *ret_hva)
 {
 	struct dune_context *ctx = vcpu->ctx;
-	struct dune_ept *ept = &ctx->ept;
-	u64 slot = gpa >> DUNE_SLOT_SHIFT, seq;
-	struct hostpt_leaf leaf;
-	unsigned long hva;
-	u64 entry;
+	enum ept_result result;
+	struct ept_found found;
 	int err;
 
-	if (!slot || slot > READ_ONCE(ept->nr_slots))
-		return EPT_BAD;
-	hva = (u64)(READ_ONCE(ept->slices[slot]) - 1) << DUNE_SLOT_SHIFT;
-	hva += gpa & (SLICE_SIZE - 1);
-	if (hva >= TASK_SIZE_MAX)
-		return EPT_BAD;
-	*ret_hva = hva;
-	seq = READ_ONCE(ept->seq);
-	smp_rmb();	/* pairs with the lock in ept_invalidating: the walk is not older than seq */
-	hostpt_walk(ctx->mm, hva, &leaf);
-	if ((access & EPT_EXEC) && leaf.noexec)
-		return EPT_NOEXEC;
-	if ((leaf.access & access) != access)
-		return EPT_TOUCH;
-	entry = leaf.pfn << PAGE_SHIFT | (u64)leaf.memory_type << EPT_TYPE_SHIFT | EPT_IPAT |
-		leaf.access;
+	local_irq_disable();
+	result = ept_look(ctx, gpa, access, &found);
+	local_irq_enable();
+	*ret_hva = found.hva;
+	if (result != EPT_FILLED)
+		return result;
 	ept_reclaim(ctx);
-	err = ept_insert(ctx, gpa, entry, seq, true);
+	err = ept_insert(ctx, gpa, &found.leaf, access, &found.seq);
 	if (err == -EAGAIN) {
 		cond_resched();
 		return EPT_RETRY;

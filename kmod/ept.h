@@ -18,6 +18,7 @@ struct dune_vcpu;
 #define EPT_READ	1u
 #define EPT_WRITE	2u
 #define EPT_EXEC	4u
+#define EPT_TYPE_WB	6	/* memory types are numbered as the PAT's (SDM 3C 29.3.7) */
 
 struct dune_ept {
 	spinlock_t lock;
@@ -29,6 +30,8 @@ struct dune_ept {
 	u64 __percpu *flushed;	/* generation of the CPU's last INVEPT for this EPT */
 	u32 *slices;		/* [e] slot -> slice + 1; 0 = free */
 	u32 nr_slots;		/* [e] slots 1 .. nr_slots are handed out */
+	u32 max_level;		/* [I] largest pages: 0 = 4K, 1 = 2M, 2 = 1G */
+	u32 max_exec_level;	/* [I] of what the guest may execute */
 	u32 victim;		/* [e] slot reclaimed last */
 	u64 nr_pages;		/* [e] table pages */
 	u64 zaps, ipis, fills, retries;	/* [e] */
@@ -50,6 +53,9 @@ void ept_done(struct dune_ept *ept);
 /* Resolves a violation of `access` (EPT_*) at gpa; ret_hva is the host address for EPT_TOUCH/NOEXEC. */
 enum ept_result ept_fault(struct dune_vcpu *vcpu, u64 gpa, u32 access, unsigned long *ret_hva);
 
+/* The same with interrupts off, where it is easy; true when it is done. */
+bool ept_fill_irqoff(struct dune_vcpu *vcpu, u64 gpa, u32 access);
+
 /* Maps a page of private memory. May sleep. */
 int ept_map_private(struct dune_context *ctx, u64 gpa, u64 pfn, u32 access);
 
@@ -62,10 +68,16 @@ void ept_invalidate_end(struct dune_context *ctx);
 bool ept_zap_young(struct dune_context *ctx, unsigned long start, unsigned long end);
 bool ept_test_young(struct dune_context *ctx, unsigned long address);
 
-/* With interrupts off, before entry: INVEPT if this CPU has not seen the last zap. */
-void ept_flush_local(struct dune_vcpu *vcpu);
+/*
+ * Interrupts off: has this CPU seen the last zap? Asked right before every entry: an emulator that flushes too
+ * much would hide what is missing.
+ */
+static __always_inline bool ept_is_flushed(const struct dune_ept *ept)
+{
+	return likely(this_cpu_read(*ept->flushed) == READ_ONCE(ept->gen));
+}
 
-/* The discipline that an emulator's over-eager flushing would hide: called right before entry. */
-void ept_assert_flushed(struct dune_vcpu *vcpu);
+/* Interrupts off: INVEPT, when it has not. */
+void ept_flush_now(struct dune_vcpu *vcpu);
 
 #endif

@@ -179,8 +179,8 @@ static bool is_stuck(struct dune_vcpu *vcpu, u64 gpa)
 		vcpu->stuck_seq = seq;
 		vcpu->nr_stuck = 0;
 	}
-	/* A touch and a fill are the ordinary way; another of each is one too many. */
-	return ++vcpu->nr_stuck > 4;
+	/* A touch and a fill are the ordinary way, each of them tried twice; another is one too many. */
+	return ++vcpu->nr_stuck > 8;
 }
 
 /*
@@ -214,24 +214,22 @@ static enum vcpu_next touch(struct dune_vcpu *vcpu, unsigned long hva, u32 acces
 	return write ? VCPU_TOUCH_WRITE : VCPU_TOUCH_READ;
 }
 
-static u32 violation_access(struct dune_vcpu *vcpu)
+/* SDM 3C table 28-7: bits 0 to 2 are the access, in the order of EPT's own; a write reads, too. */
+static u32 violation_access(const struct dune_vcpu *vcpu)
 {
-	u64 qualification = vcpu->exit.qualification;
-	u32 access = 0;
+	u32 bits = vcpu->exit.qualification & (EPT_READ | EPT_WRITE | EPT_EXEC);
 
-	if (qualification & EPT_VIOLATION_ACC_READ) {
+	return bits & (EPT_WRITE | EPT_EXEC) ? bits | EPT_READ : bits;
+}
+
+static void count_violation(struct dune_vcpu *vcpu)
+{
+	if (vcpu->exit.qualification & EPT_VIOLATION_ACC_READ)
 		vcpu_count(vcpu, DUNE_COUNT_EPT_READ);
-		access |= EPT_READ;
-	}
-	if (qualification & EPT_VIOLATION_ACC_WRITE) {
+	if (vcpu->exit.qualification & EPT_VIOLATION_ACC_WRITE)
 		vcpu_count(vcpu, DUNE_COUNT_EPT_WRITE);
-		access |= EPT_READ | EPT_WRITE;
-	}
-	if (qualification & EPT_VIOLATION_ACC_INSTR) {
+	if (vcpu->exit.qualification & EPT_VIOLATION_ACC_INSTR)
 		vcpu_count(vcpu, DUNE_COUNT_EPT_EXEC);
-		access |= EPT_READ | EPT_EXEC;
-	}
-	return access;
 }
 
 static enum vcpu_next exit_ept_violation(struct dune_vcpu *vcpu)
@@ -241,6 +239,7 @@ static enum vcpu_next exit_ept_violation(struct dune_vcpu *vcpu)
 	enum ept_result result;
 	unsigned long hva = 0;
 
+	count_violation(vcpu);
 	result = ept_fault(vcpu, gpa, access, &hva);
 	switch (result) {
 	case EPT_RETRY:
@@ -340,6 +339,14 @@ enum vcpu_next exit_handle_irqoff(struct dune_vcpu *vcpu)
 {
 	u32 reason = vcpu->exit.reason;
 
+	if (likely(reason == EXIT_REASON_EPT_VIOLATION) && !trace_dune_exit_enabled()) {
+		u64 gpa = vcpu->exit.guest_physical;
+
+		if (is_stuck(vcpu, gpa) || !ept_fill_irqoff(vcpu, gpa, violation_access(vcpu)))
+			return VCPU_HANDLE;
+		count_violation(vcpu);
+		return VCPU_ENTER;
+	}
 	/* A failed entry has a bit above these. */
 	if (reason >= 64 || !(BIT_ULL(reason) & IRQOFF_REASONS))
 		return VCPU_HANDLE;

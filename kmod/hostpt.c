@@ -39,20 +39,25 @@ static u32 leaf_memory_type(u64 flags, u64 pat_bit)
 {
 	unsigned int index = (flags & _PAGE_PWT ? 1 : 0) + (flags & _PAGE_PCD ? 2 : 0) +
 			     (flags & pat_bit ? 4 : 0);
-	u32 type = hw_pat() >> (8 * index) & 7;
+	u32 type;
 
+	/* Linux keeps the first entry at write-back, which nearly all memory is. */
+	if (likely(!index))
+		return EPT_TYPE_WB;
+	type = hw_pat() >> (8 * index) & 7;
 	return type == 7 ? 0 : type;
 }
 
-static void leaf_fill(struct hostpt_leaf *leaf, u64 flags, u64 pfn, u64 pat_bit)
+static void leaf_fill(struct hostpt_leaf *leaf, u32 level, u64 flags, u64 pfn, u64 pat_bit)
 {
+	leaf->level = level;
 	leaf->access = leaf_access(flags);
 	leaf->pfn = pfn;
 	leaf->memory_type = leaf_memory_type(flags, pat_bit);
 	leaf->noexec = leaf->access && !(leaf->access & EPT_EXEC);
 }
 
-static void walk(struct mm_struct *mm, unsigned long hva, struct hostpt_leaf *leaf)
+void hostpt_walk(struct mm_struct *mm, unsigned long hva, struct hostpt_leaf *leaf)
 {
 	pgd_t *pgdp, pgd;
 	p4d_t *p4dp, p4d;
@@ -60,6 +65,7 @@ static void walk(struct mm_struct *mm, unsigned long hva, struct hostpt_leaf *le
 	pmd_t *pmdp, pmd;
 	pte_t pte;
 
+	*leaf = (struct hostpt_leaf){};
 	pgdp = pgd_offset(mm, hva);
 	pgd = READ_ONCE(*pgdp);
 	if (pgd_none(pgd))
@@ -73,7 +79,7 @@ static void walk(struct mm_struct *mm, unsigned long hva, struct hostpt_leaf *le
 	if (!(pud_val(pud) & _PAGE_PRESENT))
 		return;
 	if (pud_leaf_compat(pud)) {
-		leaf_fill(leaf, pud_flags(pud), pud_pfn(pud) + ((hva & ~PUD_MASK) >> PAGE_SHIFT),
+		leaf_fill(leaf, 2, pud_flags(pud), pud_pfn(pud) + ((hva & ~PUD_MASK) >> PAGE_SHIFT),
 			  _PAGE_PAT_LARGE);
 		return;
 	}
@@ -82,21 +88,10 @@ static void walk(struct mm_struct *mm, unsigned long hva, struct hostpt_leaf *le
 	if (!(pmd_val(pmd) & _PAGE_PRESENT))
 		return;
 	if (pmd_leaf_compat(pmd)) {
-		leaf_fill(leaf, pmd_flags(pmd), pmd_pfn(pmd) + ((hva & ~PMD_MASK) >> PAGE_SHIFT),
+		leaf_fill(leaf, 1, pmd_flags(pmd), pmd_pfn(pmd) + ((hva & ~PMD_MASK) >> PAGE_SHIFT),
 			  _PAGE_PAT_LARGE);
 		return;
 	}
 	pte = READ_ONCE(*pte_offset_kernel(&pmd, hva));
-	leaf_fill(leaf, pte_flags(pte), pte_pfn(pte), _PAGE_PAT);
-}
-
-void hostpt_walk(struct mm_struct *mm, unsigned long hva, struct hostpt_leaf *ret_leaf)
-{
-	unsigned long flags;
-
-	*ret_leaf = (struct hostpt_leaf){};
-	/* Page-table pages are freed only after every CPU has taken an IPI. */
-	local_irq_save(flags);
-	walk(mm, hva, ret_leaf);
-	local_irq_restore(flags);
+	leaf_fill(leaf, 0, pte_flags(pte), pte_pfn(pte), _PAGE_PAT);
 }

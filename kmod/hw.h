@@ -18,6 +18,8 @@ int hw_init(void);
 void hw_done(void);
 void hw_info(struct dune_info *info);
 unsigned int hw_gpa_bits(void);
+/* Largest page of the second-level tables: 0 = 4K, 1 = 2M, 2 = 1G. */
+unsigned int hw_ept_max_level(void);
 u64 hw_pat(void);	/* IA32_PAT of the host */
 
 /* Turn the extension on on all CPUs while contexts exist; -EBUSY when somebody else holds it. */

@@ -296,7 +296,6 @@ static void end_guest_time(void)
 static enum vcpu_next enter_once(struct dune_vcpu *vcpu)
 {
 	enum vcpu_next next = VCPU_ENTER;
-	unsigned int nr = 0;
 	int err;
 
 	if (unlikely(atomic_read(&vcpu->ctx->cause)))
@@ -314,11 +313,11 @@ static enum vcpu_next enter_once(struct dune_vcpu *vcpu)
 	WRITE_ONCE(vcpu->in_guest, true);
 	smp_mb();	/* pairs with ept_kick */
 	hw_begin(vcpu);
+	vcpu->nr_irqoff = VCPU_IRQOFF_MAX;
 	do {
-		ept_flush_local(vcpu);
 		err = hw_enter(vcpu);
 		next = err ? VCPU_ENDED : exit_handle_irqoff(vcpu);
-	} while (next == VCPU_ENTER && ++nr < VCPU_IRQOFF_MAX &&
+	} while (next == VCPU_ENTER && vcpu->nr_irqoff && --vcpu->nr_irqoff &&
 		 !(read_thread_flags() & EXIT_TO_USER_MODE_WORK));
 	hw_end(vcpu);
 	smp_store_release(&vcpu->in_guest, false);

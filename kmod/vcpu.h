@@ -20,7 +20,7 @@ struct pt_regs;
 #define VCPU_DEFER_MAX		16
 
 /* Exits handled in a row with interrupts off: bounds the delay of an interrupt that does not exit. */
-#define VCPU_IRQOFF_MAX		32
+#define VCPU_IRQOFF_MAX		128
 
 /* An event to inject at the next entry; zero = none. Fields as in the VMCS (SDM 3C 25.8.3). */
 struct dune_event_injection {
@@ -101,13 +101,14 @@ struct dune_vcpu {
 	unsigned int nr_frames;
 	unsigned int nr_deferred;	/* in a row */
 
+	unsigned int nr_irqoff;	/* entries left in this interrupts-off window */
 	struct dune_exit exit;
 	struct dune_event_injection inject;
 
 	bool in_guest;			/* read by the notifier */
 	int guest_cpu;
 
-	/* Three times the same violation with nothing in its way: DUNE_END_STUCK. */
+	/* The same violation over and over with nothing in its way: DUNE_END_STUCK. */
 	u64 stuck_gpa, stuck_rip, stuck_seq;
 	unsigned int nr_stuck;
 
@@ -115,9 +116,10 @@ struct dune_vcpu {
 	u64 exits[DUNE_NR_EXITS];
 };
 
-static inline void vcpu_count(struct dune_vcpu *vcpu, unsigned int counter)
+/* One instruction: who reads them meanwhile never sees half a count. */
+static __always_inline void vcpu_count(struct dune_vcpu *vcpu, unsigned int counter)
 {
-	WRITE_ONCE(vcpu->counters[counter], vcpu->counters[counter] + 1);
+	asm volatile("incq %0" : "+m"(vcpu->counters[counter]));
 }
 
 int vcpu_create(struct dune_context *ctx, struct dune_vcpu **ret_vcpu);

@@ -4,6 +4,7 @@
  * NMIs are handed to the host before anything can fault (trap 7), machine checks before interrupts come on.
  */
 #include <linux/context_tracking.h>
+#include <linux/entry-common.h>
 #include <linux/hw_breakpoint.h>
 #include <linux/rcupdate.h>
 #include <linux/vtime.h>
@@ -19,8 +20,11 @@
 #include "kmod/compat.h"
 #include "kmod/context.h"
 #include "kmod/hw.h"
+#include "kmod/trace.h"
 #include "kmod/vmx/vmx.h"
 
+#define SS_AR_DPL	(3 << 5)	/* the current privilege level (SDM 3C 25.4.1) */
+#define VMCALL_LENGTH	3
 #define BLOCKED_BY_STI_MOVSS	(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
 
 static __always_inline bool is_nmi(u32 info)
@@ -89,7 +93,7 @@ static void write_host_volatile(struct dune_vmx_vcpu *vmx)
 	}
 }
 
-static void write_guest_volatile(struct dune_vcpu *vcpu)
+static void write_guest_dirty(struct dune_vcpu *vcpu)
 {
 	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
 
@@ -125,6 +129,65 @@ static void restore_host(const struct dune_vmx_vcpu *vmx)
 	invalidate_tss_limit();
 }
 
+static __always_inline void count_exits(struct dune_vcpu *vcpu, u32 reason, u64 count)
+{
+	vcpu->counters[DUNE_COUNT_EXITS] += count;
+	vcpu->counters[DUNE_COUNT_ENTRIES] += count;
+	vcpu->exits[min_t(u16, reason, DUNE_NR_EXITS - 1)] += count;
+}
+
+/*
+ * Registers are all that a hypercall without a row needs: the answer is given without leaving the innermost
+ * loop. (An interrupt shadow over the VMCALL goes on for one instruction more.)
+ */
+static __always_inline bool answer_in_place(struct dune_run *run)
+{
+	if (run->regs.rcx < DUNE_NR_HC || (vmread(GUEST_SS_AR_BYTES) & SS_AR_DPL))
+		return false;
+	run->regs.rax = -ENOSYS;
+	vmwrite(GUEST_RIP, vmread(GUEST_RIP) + VMCALL_LENGTH);
+	return true;
+}
+
+/* Enters until there is something that needs more than the registers; 0 or 1 as vmx_world_switch. */
+static __always_inline int enter_loop(struct dune_vcpu *vcpu)
+{
+	struct thread_info *thread = current_thread_info();
+	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
+	struct dune_ept *ept = &vcpu->ctx->ept;
+	struct dune_run *run = vcpu->run;
+	u64 exits = vcpu->counters[DUNE_COUNT_EXITS], left, answered;
+	u64 gen = this_cpu_read(*ept->flushed);
+	unsigned long launched = vmx->launched;
+	u32 reason;
+
+	/* With a trace of exits each of them goes the long way. */
+	left = trace_dune_exit_enabled() ? 0 : vcpu->nr_irqoff;
+	answered = left;
+	for (;;) {
+		if (unlikely(vmx_world_switch(&run->regs, launched, &vmx->host_rsp)))
+			return 1;
+		launched = true;
+		run->exits = ++exits;
+		reason = vmread(VM_EXIT_REASON);
+		if (reason != EXIT_REASON_VMCALL || !left ||
+		    (READ_ONCE(thread->flags) & EXIT_TO_USER_MODE_WORK) ||
+		    READ_ONCE(ept->gen) != gen || !answer_in_place(run))
+			break;
+		left--;
+	}
+	answered -= left;
+	if (answered) {
+		vcpu->nr_irqoff -= answered;
+		vcpu->counters[DUNE_COUNT_HYPERCALLS] += answered;
+		count_exits(vcpu, EXIT_REASON_VMCALL, answered);
+	}
+	count_exits(vcpu, reason, 1);
+	vcpu->exit.reason = reason;
+	vmx->launched = true;
+	return 0;
+}
+
 /*
  * The noinstr part: no tracing, no faults, from the last look at the world to the first after it.
  */
@@ -143,16 +206,12 @@ static noinstr int switch_worlds(struct dune_vcpu *vcpu)
 	/* Not switched by the processor, and a #PF in the guest sets it. */
 	if (native_read_cr2() != vmx->cr2)
 		native_write_cr2(vmx->cr2);
-	failed = vmx_world_switch(&vcpu->run->regs, vmx->launched, &vmx->host_rsp);
+	failed = enter_loop(vcpu);
 	vmx->cr2 = native_read_cr2();
-	if (likely(!failed)) {
-		vmx->launched = true;
-		vcpu->exit.reason = vmread(VM_EXIT_REASON);
-		if ((u16)vcpu->exit.reason == EXIT_REASON_EXCEPTION_NMI) {
-			vcpu->exit.interruption_info = vmread(VM_EXIT_INTR_INFO);
-			if (is_nmi(vcpu->exit.interruption_info))
-				vmx_nmi();
-		}
+	if (!failed && (u16)vcpu->exit.reason == EXIT_REASON_EXCEPTION_NMI) {
+		vcpu->exit.interruption_info = vmread(VM_EXIT_INTR_INFO);
+		if (is_nmi(vcpu->exit.interruption_info))
+			vmx_nmi();
 	}
 	context_tracking_guest_exit();
 	return failed;
@@ -189,8 +248,8 @@ static void read_exit(struct dune_vcpu *vcpu)
 	case EXIT_REASON_PREEMPTION_TIMER:
 		return;
 	case EXIT_REASON_VMCALL:
-		exit->instruction_length = 3;
-		exit->cpl = vmread(GUEST_SS_AR_BYTES) >> 5 & 3;
+		exit->instruction_length = VMCALL_LENGTH;
+		exit->cpl = (vmread(GUEST_SS_AR_BYTES) & SS_AR_DPL) >> 5;
 		return;
 	case EXIT_REASON_EPT_VIOLATION:
 	case EXIT_REASON_EPT_MISCONFIG:
@@ -204,7 +263,7 @@ static void read_exit(struct dune_vcpu *vcpu)
 		exit->interruption_error = vmread(VM_EXIT_INTR_ERROR_CODE);
 		break;
 	}
-	exit->cpl = vmread(GUEST_SS_AR_BYTES) >> 5 & 3;
+	exit->cpl = (vmread(GUEST_SS_AR_BYTES) & SS_AR_DPL) >> 5;
 	read_vectoring(vcpu);
 }
 
@@ -232,26 +291,28 @@ void hw_end(struct dune_vcpu *vcpu)
 
 int hw_enter(struct dune_vcpu *vcpu)
 {
-	u16 reason;
+	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
+	u32 reason;
 
-	write_guest_volatile(vcpu);
-	ept_assert_flushed(vcpu);
-	if (switch_worlds(vcpu)) {
+	if (vmx->rip_dirty || vcpu->inject.info || vmx->flush_vpid)
+		write_guest_dirty(vcpu);
+	if (!ept_is_flushed(&vcpu->ctx->ept))
+		ept_flush_now(vcpu);
+	if (unlikely(switch_worlds(vcpu))) {
 		vcpu->exit.reason = 0xffff;
 		vcpu->exit.qualification = vmread(VM_INSTRUCTION_ERROR);
 		pr_err_once("VM entry failed: instruction error %llu\n", vcpu->exit.qualification);
 		return -EIO;
 	}
 	reason = vcpu->exit.reason;
-	handle_exception_irqoff(&vcpu->exit);
-	vcpu_count(vcpu, DUNE_COUNT_EXITS);
-	vcpu->exits[min_t(u16, reason, DUNE_NR_EXITS - 1)]++;
-	vcpu->run->exits = vcpu->counters[DUNE_COUNT_EXITS];
-	if (unlikely(vcpu->exit.reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
+	if (unlikely((u16)reason == EXIT_REASON_EXCEPTION_NMI ||
+		     (u16)reason == EXIT_REASON_MCE_DURING_VMENTRY))
+		handle_exception_irqoff(&vcpu->exit);
+	if (unlikely(reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
+		vcpu->counters[DUNE_COUNT_ENTRIES]--;
 		vcpu->exit.qualification = vmread(EXIT_QUALIFICATION);
 		vcpu->inject.info = 0;
 	} else {
-		vcpu_count(vcpu, DUNE_COUNT_ENTRIES);
 		read_exit(vcpu);
 	}
 	return 0;

@@ -78,8 +78,9 @@ SYM_FUNC_START(vmx_world_switch)
 .Llaunch:
 	vmlaunch
 .Lfailed:
-	mov  $1, %eax
+	/* No guest has run. */
 	pop  %rdi
+	mov  $1, %eax
 	jmp  .Lout
 
 /* HOST_RIP. RSP is what it was, everything else is the guest's. */
@@ -104,11 +105,8 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	mov  %r14, R14(%rax)
 	mov  %r15, R15(%rax)
 	pop  %rdi
-	xor  %eax, %eax
 
-.Lout:
 	/* No return may be predicted from what the guest left in the return stack buffer. */
-	mov  %eax, %ebx
 	FILL_RETURN_BUFFER %rcx, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, X86_FEATURE_RSB_VMEXIT_LITE
 	/* Where IBRS guards the kernel it has to be written anew after every transition into it. */
 	ALTERNATIVE "jmp .Lno_ibrs", "", X86_FEATURE_KERNEL_IBRS
@@ -119,8 +117,8 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	wrmsr
 .Lno_ibrs:
 	CLEAR_BRANCH_HISTORY_VMEXIT
-	mov  %ebx, %eax
 	/* Nor any load from a guest value that is still in a register. */
+	xor  %eax, %eax
 	xor  %ecx, %ecx
 	xor  %edx, %edx
 	xor  %esi, %esi
@@ -129,6 +127,7 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	xor  %r9d, %r9d
 	xor  %r10d, %r10d
 	xor  %r11d, %r11d
+.Lout:
 	pop  %rbx
 	pop  %r12
 	pop  %r13

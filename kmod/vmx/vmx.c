@@ -455,6 +455,13 @@ unsigned int hw_gpa_bits(void)
 	return vmx_global.gpa_bits;
 }
 
+unsigned int hw_ept_max_level(void)
+{
+	if (!(vmx_global.controls.features & DUNE_FEATURE_EPT_2M))
+		return 0;
+	return vmx_global.controls.features & DUNE_FEATURE_EPT_1G ? 2 : 1;
+}
+
 u64 hw_pat(void)
 {
 	return vmx_global.pat;

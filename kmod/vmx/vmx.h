@@ -62,8 +62,13 @@ void vmx_write_failed(unsigned long field, unsigned long value);
 
 static __always_inline void vmwrite(unsigned long field, unsigned long value)
 {
-	if (unlikely(vmx_insn_failed("vmwrite %2, %1", "r"(field), "rm"(value))))
-		vmx_write_failed(field, value);
+	asm goto("1: vmwrite %1, %0\n"
+		 "jna %l[failed]\n"
+		 _ASM_EXTABLE(1b, %l[failed])
+		 : : "r"(field), "rm"(value) : "cc" : failed);
+	return;
+failed:
+	vmx_write_failed(field, value);
 }
 
 static __always_inline unsigned long vmread(unsigned long field)

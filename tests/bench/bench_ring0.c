@@ -62,6 +62,18 @@ static void run_null_exit(void)
 	bench_expect(result, -ENOSYS);
 }
 
+/* A hypercall that is not answered with interrupts off: a copy of no bytes. */
+static void run_null_full(void)
+{
+	long result;
+
+	__asm__ volatile(BENCH_REPT "mov %1, %%ecx\n\tvmcall" BENCH_ENDR
+			 : "=a"(result)
+			 : "i"(DUNE_HC_COPY_IN), "D"(0l), "d"(0l)
+			 : "rcx", "memory");
+	bench_expect(result, 0);
+}
+
 /* No signal is expected: RCX is not looked at. */
 static void run_getpid(void)
 {
@@ -181,6 +193,7 @@ static void own_idt(void)
 
 static const struct bench_row rows[] = {
 	{ "null_exit", "ring 0: null exit (unknown hypercall)", run_null_exit },
+	{ "null_full", "ring 0: null exit through the full loop (copy of 0 bytes)", run_null_full },
 	{ "getpid", "ring 0: getpid by the return path", run_getpid },
 	{ "ring0_syscall", "ring 0: getpid by SYSCALL to the runtime", run_syscall },
 	{ "cpuid", "ring 0: CPUID", run_cpuid },
