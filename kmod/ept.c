@@ -152,8 +152,8 @@ static void ept_kicked(void *unused)
 /*
  * Entries removed up to `gen` may still be cached by CPUs in guest mode: they leave it now, and flush before
  * they enter again. Nobody returns before the generation he saw under the lock has been kicked, also when it was
- * another one who removed the entries. Pairs with enter_once: either it sees the new generation or we see
- * in_guest.
+ * another one who removed the entries. Pairs with enter_once: either it sees the new generation or we see where
+ * it is.
  */
 static void ept_kick(struct dune_context *ctx, u64 gen)
 {
@@ -166,7 +166,7 @@ static void ept_kick(struct dune_context *ctx, u64 gen)
 		struct dune_vcpu *vcpu = READ_ONCE(ctx->vcpus[i]);
 		int cpu = READ_ONCE(vcpu->guest_cpu);
 
-		if (!READ_ONCE(vcpu->in_guest) || cpu == self)
+		if (cpu < 0 || cpu == self)
 			continue;
 		/* Returns once the CPU has taken the interrupt, so once it has left the guest. */
 		smp_call_function_single(cpu, ept_kicked, NULL, 1);

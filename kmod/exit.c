@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What to do after an exit, by reason. Runs with interrupts and preemption on, on what hw_enter read; a
+ * What to do after an exit, by reason. Runs with interrupts and preemption on, on what hw_run read; a
  * reason without a row ends the context. Guest registers and exit data are hostile.
  */
 #include <linux/mm.h>
@@ -329,29 +329,28 @@ enum vcpu_next exit_handle(struct dune_vcpu *vcpu)
 	return exit_handlers[reason](vcpu);
 }
 
-/* What only looks at the vcpu itself. */
-#define IRQOFF_REASONS                                                        \
-	(BIT_ULL(EXIT_REASON_CPUID) | BIT_ULL(EXIT_REASON_VMCALL) |           \
-	 BIT_ULL(EXIT_REASON_CR_ACCESS) | BIT_ULL(EXIT_REASON_MSR_READ) |     \
-	 BIT_ULL(EXIT_REASON_MSR_WRITE))
-
 enum vcpu_next exit_handle_irqoff(struct dune_vcpu *vcpu)
 {
-	u32 reason = vcpu->exit.reason;
+	u64 gpa = vcpu->exit.guest_physical;
 
-	if (likely(reason == EXIT_REASON_EPT_VIOLATION) && !trace_dune_exit_enabled()) {
-		u64 gpa = vcpu->exit.guest_physical;
-
-		if (is_stuck(vcpu, gpa) || !ept_fill_irqoff(vcpu, gpa, violation_access(vcpu)))
+	/* The whole field: a failed entry has a bit above the reason. */
+	switch (vcpu->exit.reason) {
+	case EXIT_REASON_VMCALL:
+		if (vcpu->exit.cpl || hypercall_sleeps(vcpu->run->regs.rcx) || trace_dune_exit_enabled())
+			return VCPU_HANDLE;
+		return hypercall(vcpu);
+	case EXIT_REASON_EPT_VIOLATION:
+		if (trace_dune_exit_enabled() || is_stuck(vcpu, gpa) ||
+		    !ept_fill_irqoff(vcpu, gpa, violation_access(vcpu)))
 			return VCPU_HANDLE;
 		count_violation(vcpu);
 		return VCPU_ENTER;
+	case EXIT_REASON_CPUID:
+	case EXIT_REASON_CR_ACCESS:
+	case EXIT_REASON_MSR_READ:
+	case EXIT_REASON_MSR_WRITE:
+		return exit_handle(vcpu);
+	default:
+		return VCPU_HANDLE;
 	}
-	/* A failed entry has a bit above these. */
-	if (reason >= 64 || !(BIT_ULL(reason) & IRQOFF_REASONS))
-		return VCPU_HANDLE;
-	if (reason == EXIT_REASON_VMCALL && !vcpu->exit.cpl &&
-	    hypercall_sleeps(vcpu->run->regs.rcx))
-		return VCPU_HANDLE;
-	return exit_handle(vcpu);
 }

@@ -6,12 +6,9 @@
 #ifndef DUNE_HW_H
 #define DUNE_HW_H
 
+#include <linux/percpu.h>
 #include <linux/types.h>
-
-struct dune_vcpu;
-struct dune_vcpu_state;
-struct dune_info;
-struct dune_report;
+#include "kmod/vcpu.h"
 
 /* Reads the capabilities; -EOPNOTSUPP with a reason in the log when something needed is missing. */
 int hw_init(void);
@@ -29,11 +26,11 @@ void hw_put(void);
 int hw_vcpu_init(struct dune_vcpu *vcpu);
 void hw_vcpu_done(struct dune_vcpu *vcpu);
 
+/* The vcpu whose state is loaded on this CPU; NULL also while the extension is off or the CPU goes down. */
+DECLARE_PER_CPU(struct dune_vcpu *, hw_current_vcpu);
+
 /* Preemption off: makes this CPU the vcpu's, taking its state from another CPU if need be. */
 void hw_vcpu_load(struct dune_vcpu *vcpu);
-
-/* Interrupts off: is this CPU going down (no entry any more)? */
-bool hw_dying(void);
 
 /* Interrupts off, after hw_vcpu_load: is the guest able to take an interrupt now? */
 bool hw_interruptible(struct dune_vcpu *vcpu);
@@ -41,16 +38,11 @@ bool hw_interruptible(struct dune_vcpu *vcpu);
 void hw_interrupt_window(struct dune_vcpu *vcpu, bool on);
 
 /*
- * Interrupts off, from hw_begin to hw_end: what entries need of the host's state, and what the exits took of
- * it, is done once for all the entries between the two.
+ * Interrupts off, this vcpu loaded: enters the guest, and again after exits that exit_handle_irqoff could handle.
+ * What entries need of the host's state, and what exits took of it, is done once for all of them. Returns with
+ * vcpu->exit and vcpu->run filled, NMIs and machine checks handled; VCPU_FAILED when entry itself failed.
  */
-void hw_begin(struct dune_vcpu *vcpu);
-void hw_end(struct dune_vcpu *vcpu);
-/*
- * Enters the guest and comes back after an exit, with vcpu->exit and vcpu->run filled (RSP and RFLAGS by
- * hw_end only) and NMIs and machine checks handled. 0, or -EIO when entry itself failed.
- */
-int hw_enter(struct dune_vcpu *vcpu);
+enum vcpu_next hw_run(struct dune_vcpu *vcpu);
 
 /* Control and segment registers of the guest for a report; preemption off, after hw_vcpu_load. */
 void hw_read_cr(struct dune_vcpu *vcpu, struct dune_report *report);

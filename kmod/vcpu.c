@@ -246,7 +246,8 @@ static void offer_frames(struct dune_vcpu *vcpu, bool window)
 		vcpu->inject.info = INTR_INFO_VALID_MASK | INTR_TYPE_EXT_INTR |
 				    vcpu->ctx->signal_vector;
 	}
-	hw_interrupt_window(vcpu, window || vcpu->nr_frames);
+	if (unlikely((window || vcpu->nr_frames) != vcpu->vmx.window))
+		hw_interrupt_window(vcpu, !vcpu->vmx.window);
 }
 
 /* Interrupts off. False when the loop has to go round or back to user space instead. */
@@ -255,7 +256,8 @@ static bool ready_to_enter(struct dune_vcpu *vcpu, enum vcpu_next *ret_next)
 	unsigned long work = read_thread_flags() & EXIT_TO_USER_MODE_WORK;
 	bool window = false;
 
-	if (hw_dying()) {
+	/* Not loaded all the same: this CPU is going down, and threads will be moved off it. */
+	if (unlikely(this_cpu_read(hw_current_vcpu) != vcpu)) {
 		*ret_next = VCPU_WORK;
 		return false;
 	}
@@ -284,47 +286,33 @@ static bool ready_to_enter(struct dune_vcpu *vcpu, enum vcpu_next *ret_next)
 	return true;
 }
 
-static void end_guest_time(void)
-{
-	/* Ticks that wait since the exit are the guest's. */
-	local_irq_enable();
-	local_irq_disable();
-	vtime_account_guest_exit();
-	local_irq_enable();
-}
-
 static enum vcpu_next enter_once(struct dune_vcpu *vcpu)
 {
-	enum vcpu_next next = VCPU_ENTER;
-	int err;
+	enum vcpu_next next;
 
 	if (unlikely(atomic_read(&vcpu->ctx->cause)))
 		return VCPU_ENDED;
 	preempt_disable();
-	hw_vcpu_load(vcpu);
+	if (unlikely(this_cpu_read(hw_current_vcpu) != vcpu))
+		hw_vcpu_load(vcpu);
 	local_irq_disable();
-	if (!ready_to_enter(vcpu, &next)) {
+	if (unlikely(!ready_to_enter(vcpu, &next))) {
 		local_irq_enable();
 		preempt_enable();
 		cond_resched();
 		return next;
 	}
 	WRITE_ONCE(vcpu->guest_cpu, smp_processor_id());
-	WRITE_ONCE(vcpu->in_guest, true);
 	smp_mb();	/* pairs with ept_kick */
-	hw_begin(vcpu);
-	vcpu->nr_irqoff = VCPU_IRQOFF_MAX;
-	do {
-		err = hw_enter(vcpu);
-		next = err ? VCPU_ENDED : exit_handle_irqoff(vcpu);
-	} while (next == VCPU_ENTER && vcpu->nr_irqoff && --vcpu->nr_irqoff &&
-		 !(read_thread_flags() & EXIT_TO_USER_MODE_WORK));
-	hw_end(vcpu);
-	smp_store_release(&vcpu->in_guest, false);
-	end_guest_time();
+	vtime_account_guest_enter();
+	next = hw_run(vcpu);
+	smp_store_release(&vcpu->guest_cpu, -1);
+	/* A tick that ended the guest's time is the guest's. */
+	local_irq_enable();
+	local_irq_disable();
+	vtime_account_guest_exit();
+	local_irq_enable();
 	preempt_enable();
-	if (unlikely(err))
-		return vcpu_end(vcpu, DUNE_END_ENTRY_FAILED);
 	return next == VCPU_HANDLE ? exit_handle(vcpu) : next;
 }
 
@@ -412,6 +400,9 @@ long vcpu_run(struct dune_vcpu *vcpu, struct pt_regs *regs, bool is_signal, u64 
 		return return_touch(vcpu, regs, next == VCPU_TOUCH_WRITE);
 	case VCPU_WORK:
 		return return_again(vcpu, regs);
+	case VCPU_FAILED:
+		vcpu_end(vcpu, DUNE_END_ENTRY_FAILED);
+		return -EIO;
 	default:
 		/* SIGKILL is on its way; the trampoline's UD2 would do the same. */
 		return -EIO;

@@ -57,16 +57,15 @@ struct dune_vmx_vcpu {
 	u64 vmcs_pa;
 	unsigned long host_rsp;	/* value of the VMCS field */
 	unsigned long host_cr3, host_cr4, host_fs_base;
+	unsigned long host_gdt;	/* of the CPU where the VMCS is active */
 	u64 host_perf_ctrl;
-	u32 primary_controls;	/* value of the VMCS field */
+	bool window;		/* interrupt-window exiting is on */
 	unsigned long cr2;	/* the guest's; the processor has one for both */
 	u16 vpid;
 	bool launched;
 	bool rip_dirty;		/* run->regs.rip has to be written back */
 	bool flush_vpid;
 	bool state_written;
-	u16 ldt;		/* the host's, between hw_begin and hw_end */
-	unsigned long debugctl;	/* the same */
 	unsigned long rcu_noted;	/* jiffies */
 	int cpu;		/* where the VMCS is active, or -1 */
 	struct list_head link;	/* on that CPU's list; changed there with interrupts off */
@@ -80,6 +79,7 @@ enum vcpu_next {
 	VCPU_TOUCH_WRITE,
 	VCPU_HANDLE,		/* exit_handle has to see to it, with interrupts on */
 	VCPU_WORK,		/* back to user for pending work, then RUN again */
+	VCPU_FAILED,		/* entry failed: the context has to end */
 	VCPU_ENDED,
 };
 
@@ -105,8 +105,7 @@ struct dune_vcpu {
 	struct dune_exit exit;
 	struct dune_event_injection inject;
 
-	bool in_guest;			/* read by the notifier */
-	int guest_cpu;
+	int guest_cpu;			/* -1 = not in the guest; read by the notifier */
 
 	/* The same violation over and over with nothing in its way: DUNE_END_STUCK. */
 	u64 stuck_gpa, stuck_rip, stuck_seq;

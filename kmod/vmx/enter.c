@@ -83,9 +83,8 @@ static void write_host_volatile(struct dune_vmx_vcpu *vmx)
 		vmx->host_fs_base = fs_base;
 	}
 	if (vmx_global.controls.exit & VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL) {
-		u64 ctrl;
+		u64 ctrl = __rdmsr(MSR_CORE_PERF_GLOBAL_CTRL);
 
-		rdmsrl(MSR_CORE_PERF_GLOBAL_CTRL, ctrl);
 		if (ctrl != vmx->host_perf_ctrl) {
 			vmwrite(HOST_IA32_PERF_GLOBAL_CTRL, ctrl);
 			vmx->host_perf_ctrl = ctrl;
@@ -114,19 +113,6 @@ static void write_guest_dirty(struct dune_vcpu *vcpu)
 		dune_assert(!vmx_invvpid_context(vmx->vpid));
 		vmx->flush_vpid = false;
 	}
-}
-
-/* Trap 12: an exit leaves DR7 0x400, DEBUGCTL 0, LDTR 0, and limits of 64K and 0x67. */
-static void restore_host(const struct dune_vmx_vcpu *vmx)
-{
-	if (unlikely(vmx->debugctl))
-		update_debugctlmsr(vmx->debugctl);
-	if (unlikely(hw_breakpoint_active()))
-		hw_breakpoint_restore();
-	if (unlikely(vmx->ldt))
-		asm volatile("lldt %0" : : "m"(vmx->ldt));
-	load_fixmap_gdt(smp_processor_id());
-	invalidate_tss_limit();
 }
 
 static __always_inline void count_exits(struct dune_vcpu *vcpu, u32 reason, u64 count)
@@ -267,29 +253,7 @@ static void read_exit(struct dune_vcpu *vcpu)
 	read_vectoring(vcpu);
 }
 
-void hw_begin(struct dune_vcpu *vcpu)
-{
-	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
-
-	if (unlikely(!vmx->state_written)) {
-		vmcs_write_initial(vcpu);
-		vmcs_write_host_cpu(vcpu);
-		vmx->state_written = true;
-	}
-	vmx->debugctl = get_debugctlmsr();
-	store_ldt(vmx->ldt);
-	write_host_volatile(vmx);
-	vtime_account_guest_enter();
-}
-
-void hw_end(struct dune_vcpu *vcpu)
-{
-	restore_host(&vcpu->vmx);
-	vcpu->run->regs.rsp = vmread(GUEST_RSP);
-	vcpu->run->regs.rflags = vmread(GUEST_RFLAGS);
-}
-
-int hw_enter(struct dune_vcpu *vcpu)
+static int enter(struct dune_vcpu *vcpu)
 {
 	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
 	u32 reason;
@@ -318,26 +282,45 @@ int hw_enter(struct dune_vcpu *vcpu)
 	return 0;
 }
 
+enum vcpu_next hw_run(struct dune_vcpu *vcpu)
+{
+	const struct desc_ptr gdt = { GDT_SIZE - 1, vcpu->vmx.host_gdt };
+	unsigned long debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
+	enum vcpu_next next;
+	u16 ldt;
+
+	store_ldt(ldt);
+	write_host_volatile(&vcpu->vmx);
+	vcpu->nr_irqoff = VCPU_IRQOFF_MAX;
+	do {
+		next = enter(vcpu) ? VCPU_FAILED : exit_handle_irqoff(vcpu);
+	} while (next == VCPU_ENTER && vcpu->nr_irqoff && --vcpu->nr_irqoff &&
+		 !(read_thread_flags() & EXIT_TO_USER_MODE_WORK));
+	/* Trap 12: an exit leaves DR7 0x400, DEBUGCTL 0, LDTR 0, and limits of 64K and 0x67. */
+	if (unlikely(debugctl))
+		update_debugctlmsr(debugctl);
+	if (unlikely(hw_breakpoint_active()))
+		hw_breakpoint_restore();
+	if (unlikely(ldt))
+		asm volatile("lldt %0" : : "m"(ldt));
+	native_load_gdt(&gdt);
+	invalidate_tss_limit();
+	vcpu->run->regs.rsp = vmread(GUEST_RSP);
+	vcpu->run->regs.rflags = vmread(GUEST_RFLAGS);
+	return next;
+}
+
 bool hw_interruptible(struct dune_vcpu *vcpu)
 {
-	if (!vcpu->vmx.state_written)
-		return false;
 	return (vmread(GUEST_RFLAGS) & X86_EFLAGS_IF) &&
 	       !(vmread(GUEST_INTERRUPTIBILITY_INFO) & BLOCKED_BY_STI_MOVSS);
 }
 
 void hw_interrupt_window(struct dune_vcpu *vcpu, bool on)
 {
-	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
-	u32 want = vmx->primary_controls;
-
-	if (!vmx->state_written)
-		return;
-	want = on ? want | CPU_BASED_INTR_WINDOW_EXITING : want & ~CPU_BASED_INTR_WINDOW_EXITING;
-	if (want == vmx->primary_controls)
-		return;
-	vmx->primary_controls = want;
-	vmwrite(CPU_BASED_VM_EXEC_CONTROL, want);
+	vcpu->vmx.window = on;
+	vmwrite(CPU_BASED_VM_EXEC_CONTROL,
+		vmx_global.controls.primary | (on ? CPU_BASED_INTR_WINDOW_EXITING : 0));
 }
 
 void hw_read_cr(struct dune_vcpu *vcpu, struct dune_report *report)

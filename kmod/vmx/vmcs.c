@@ -28,7 +28,7 @@ static void write_controls(struct dune_vcpu *vcpu)
 	const struct vmx_controls *c = &vmx_global.controls;
 	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
 
-	vmx->primary_controls = c->primary;
+	vmx->window = false;
 	/* Not saved at exits, so every entry starts with it (SDM 3C 26.5.1). */
 	if (vmx_global.preemption_ticks)
 		vmwrite(VMX_PREEMPTION_TIMER_VALUE, vmx_global.preemption_ticks);
@@ -177,11 +177,12 @@ void vmcs_write_host_cpu(struct dune_vcpu *vcpu)
 	rdmsrl(MSR_GS_BASE, gs_base);
 	vmwrite(HOST_GS_BASE, gs_base);
 	vmwrite(HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
-	vmwrite(HOST_GDTR_BASE, (unsigned long)get_current_gdt_ro());
+	vcpu->vmx.host_gdt = (unsigned long)get_current_gdt_ro();
+	vmwrite(HOST_GDTR_BASE, vcpu->vmx.host_gdt);
 	vmwrite(HOST_IA32_SYSENTER_ESP, (unsigned long)(cpu_entry_stack(cpu) + 1));
 }
 
-int vmcs_write_initial(struct dune_vcpu *vcpu)
+void vmcs_write_initial(struct dune_vcpu *vcpu)
 {
 	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
 	const u64 guest[VCPU_NR_MSRS] = { vcpu->start.lstar, vcpu->start.star, vcpu->start.fmask };
@@ -204,5 +205,5 @@ int vmcs_write_initial(struct dune_vcpu *vcpu)
 	vmwrite(HOST_RSP, 0);
 	if (vmx_global.controls.exit & VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL)
 		vmwrite(HOST_IA32_PERF_GLOBAL_CTRL, vmx->host_perf_ctrl);
-	return 0;
+	vmx->state_written = true;
 }

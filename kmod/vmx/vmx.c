@@ -27,11 +27,12 @@
 struct vmx_cpu {
 	struct vmcs_page *vmxon;
 	struct list_head vmcss;		/* active here; interrupts off */
-	struct dune_vcpu *current_vcpu;	/* whose VMCS is current; interrupts off */
 	bool on;
-	bool dying;			/* trap 15: no entry on a CPU that is going down */
+	bool dying;			/* trap 15: nothing is loaded on a CPU that is going down */
 };
 static DEFINE_PER_CPU(struct vmx_cpu, vmx_cpus);
+/* Whose VMCS is current; changes with interrupts off. */
+DEFINE_PER_CPU(struct dune_vcpu *, hw_current_vcpu);
 
 static DEFINE_MUTEX(vmx_lock);
 static unsigned int vmx_users;		/* contexts; under vmx_lock */
@@ -88,12 +89,10 @@ static int vmx_on(void)
 
 static void vmx_clear_active(struct dune_vcpu *vcpu)
 {
-	struct vmx_cpu *cpu = this_cpu_ptr(&vmx_cpus);
-
 	vmclear(vcpu->vmx.vmcs_pa);
 	list_del_init(&vcpu->vmx.link);
-	if (cpu->current_vcpu == vcpu)
-		cpu->current_vcpu = NULL;
+	if (this_cpu_read(hw_current_vcpu) == vcpu)
+		this_cpu_write(hw_current_vcpu, NULL);
 	vcpu->vmx.launched = false;
 	smp_store_release(&vcpu->vmx.cpu, -1);
 }
@@ -185,13 +184,6 @@ static void vmx_resume(void)
 static struct syscore_ops vmx_syscore_ops = { .suspend = vmx_suspend, .resume = vmx_resume };
 static struct notifier_block vmx_reboot_notifier = { .notifier_call = vmx_reboot };
 
-bool hw_dying(void)
-{
-	struct vmx_cpu *cpu = this_cpu_ptr(&vmx_cpus);
-
-	return !cpu->on || READ_ONCE(cpu->dying);
-}
-
 /* ---- all CPUs ---- */
 
 int hw_get(void)
@@ -252,12 +244,10 @@ void hw_vcpu_load(struct dune_vcpu *vcpu)
 	struct vmx_cpu *cpu = this_cpu_ptr(&vmx_cpus);
 	unsigned long flags;
 
-	if (likely(vcpu->vmx.cpu == nr && cpu->current_vcpu == vcpu))
-		return;
 	if (vcpu->vmx.cpu != nr)
 		vmx_vcpu_unload(vcpu);
 	local_irq_save(flags);
-	if (cpu->on) {
+	if (cpu->on && !READ_ONCE(cpu->dying)) {
 		if (vcpu->vmx.cpu != nr) {
 			dune_assert(vcpu->vmx.cpu == -1);
 			list_add(&vcpu->vmx.link, &cpu->vmcss);
@@ -266,11 +256,13 @@ void hw_vcpu_load(struct dune_vcpu *vcpu)
 			vcpu->vmx.flush_vpid = true;
 			vcpu_count(vcpu, DUNE_COUNT_MIGRATIONS);
 			dune_assert(!vmptrld(vcpu->vmx.vmcs_pa));
+			if (!vcpu->vmx.state_written)
+				vmcs_write_initial(vcpu);
 			vmcs_write_host_cpu(vcpu);
 		} else {
 			dune_assert(!vmptrld(vcpu->vmx.vmcs_pa));
 		}
-		cpu->current_vcpu = vcpu;
+		this_cpu_write(hw_current_vcpu, vcpu);
 	}
 	local_irq_restore(flags);
 }

@@ -62,10 +62,12 @@ void vmx_write_failed(unsigned long field, unsigned long value);
 
 static __always_inline void vmwrite(unsigned long field, unsigned long value)
 {
+	/* clang-format off */
 	asm goto("1: vmwrite %1, %0\n"
 		 "jna %l[failed]\n"
 		 _ASM_EXTABLE(1b, %l[failed])
 		 : : "r"(field), "rm"(value) : "cc" : failed);
+	/* clang-format on */
 	return;
 failed:
 	vmx_write_failed(field, value);
@@ -108,7 +110,7 @@ static inline u64 vmx_eptp(u64 root_pa)
 }
 
 /* vmcs.c: fills the VMCS that is current on this CPU. */
-int vmcs_write_initial(struct dune_vcpu *vcpu);
+void vmcs_write_initial(struct dune_vcpu *vcpu);
 void vmcs_write_host_cpu(struct dune_vcpu *vcpu);
 
 /* entry.S: the world switch. Returns 0 after an exit, 1 when VMLAUNCH/VMRESUME failed. */
