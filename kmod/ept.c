@@ -446,6 +446,7 @@ static bool ept_place(struct dune_ept *ept, u64 gpa, const struct hostpt_leaf *l
 			break;
 	}
 	ept->fills++;
+	ept->large_fills += !!level;
 	return true;
 }
 

@@ -34,7 +34,7 @@ struct dune_ept {
 	u32 max_exec_level;	/* [I] of what the guest may execute */
 	u32 victim;		/* [e] slot reclaimed last */
 	u64 nr_pages;		/* [e] table pages */
-	u64 zaps, ipis, fills, retries;	/* [e] */
+	u64 zaps, ipis, fills, large_fills, retries;	/* [e] */
 };
 
 enum ept_result {

@@ -250,7 +250,7 @@ static enum vcpu_next exit_ept_violation(struct dune_vcpu *vcpu)
 			return vcpu_end(vcpu, DUNE_END_STUCK);
 		return result == EPT_FILLED ? VCPU_ENTER : touch(vcpu, hva, access);
 	case EPT_NOEXEC:
-		current->thread.error_code = 0x15;	/* user, fetch, protection */
+		current->thread.error_code = 0x15; /* user, fetch, protection */
 		current->thread.trap_nr = X86_TRAP_PF;
 		current->thread.cr2 = hva;
 		vcpu_raise(vcpu, SIGSEGV, SEGV_ACCERR, hva);
@@ -270,48 +270,48 @@ static enum vcpu_next exit_ept_misconfig(struct dune_vcpu *vcpu)
 }
 
 /* SDM 3D appendix C; 6.1 has no names for them. */
-#define EXIT_ENQCMD	72
-#define EXIT_ENQCMDS	73
+#define EXIT_ENQCMD  72
+#define EXIT_ENQCMDS 73
 
 typedef enum vcpu_next (*exit_handler)(struct dune_vcpu *vcpu);
 
 static const exit_handler exit_handlers[DUNE_NR_EXITS] = {
-	[EXIT_REASON_EXCEPTION_NMI]	  = exit_exception,
-	[EXIT_REASON_EXTERNAL_INTERRUPT]  = exit_nothing,
-	[EXIT_REASON_TRIPLE_FAULT]	  = exit_triple_fault,
-	[EXIT_REASON_INTERRUPT_WINDOW]	  = exit_nothing,
-	[EXIT_REASON_CPUID]		  = exit_cpuid,
-	[EXIT_REASON_HLT]		  = exit_forbidden_gp,
-	[EXIT_REASON_INVD]		  = exit_forbidden_gp,
-	[EXIT_REASON_RDPMC]		  = exit_forbidden_gp,
-	[EXIT_REASON_VMCALL]		  = exit_vmcall,
-	[EXIT_REASON_VMCLEAR]		  = exit_forbidden_ud,
-	[EXIT_REASON_VMLAUNCH]		  = exit_forbidden_ud,
-	[EXIT_REASON_VMPTRLD]		  = exit_forbidden_ud,
-	[EXIT_REASON_VMPTRST]		  = exit_forbidden_ud,
-	[EXIT_REASON_VMREAD]		  = exit_forbidden_ud,
-	[EXIT_REASON_VMRESUME]		  = exit_forbidden_ud,
-	[EXIT_REASON_VMWRITE]		  = exit_forbidden_ud,
-	[EXIT_REASON_VMOFF]		  = exit_forbidden_ud,
-	[EXIT_REASON_VMON]		  = exit_forbidden_ud,
-	[EXIT_REASON_CR_ACCESS]		  = exit_cr_access,
-	[EXIT_REASON_DR_ACCESS]		  = exit_forbidden_gp,
-	[EXIT_REASON_IO_INSTRUCTION]	  = exit_forbidden_gp,
-	[EXIT_REASON_MSR_READ]		  = exit_msr_read,
-	[EXIT_REASON_MSR_WRITE]		  = exit_msr_write,
-	[EXIT_REASON_MWAIT_INSTRUCTION]	  = exit_forbidden_ud,
+	[EXIT_REASON_EXCEPTION_NMI] = exit_exception,
+	[EXIT_REASON_EXTERNAL_INTERRUPT] = exit_nothing,
+	[EXIT_REASON_TRIPLE_FAULT] = exit_triple_fault,
+	[EXIT_REASON_INTERRUPT_WINDOW] = exit_nothing,
+	[EXIT_REASON_CPUID] = exit_cpuid,
+	[EXIT_REASON_HLT] = exit_forbidden_gp,
+	[EXIT_REASON_INVD] = exit_forbidden_gp,
+	[EXIT_REASON_RDPMC] = exit_forbidden_gp,
+	[EXIT_REASON_VMCALL] = exit_vmcall,
+	[EXIT_REASON_VMCLEAR] = exit_forbidden_ud,
+	[EXIT_REASON_VMLAUNCH] = exit_forbidden_ud,
+	[EXIT_REASON_VMPTRLD] = exit_forbidden_ud,
+	[EXIT_REASON_VMPTRST] = exit_forbidden_ud,
+	[EXIT_REASON_VMREAD] = exit_forbidden_ud,
+	[EXIT_REASON_VMRESUME] = exit_forbidden_ud,
+	[EXIT_REASON_VMWRITE] = exit_forbidden_ud,
+	[EXIT_REASON_VMOFF] = exit_forbidden_ud,
+	[EXIT_REASON_VMON] = exit_forbidden_ud,
+	[EXIT_REASON_CR_ACCESS] = exit_cr_access,
+	[EXIT_REASON_DR_ACCESS] = exit_forbidden_gp,
+	[EXIT_REASON_IO_INSTRUCTION] = exit_forbidden_gp,
+	[EXIT_REASON_MSR_READ] = exit_msr_read,
+	[EXIT_REASON_MSR_WRITE] = exit_msr_write,
+	[EXIT_REASON_MWAIT_INSTRUCTION] = exit_forbidden_ud,
 	[EXIT_REASON_MONITOR_INSTRUCTION] = exit_forbidden_ud,
-	[EXIT_REASON_MCE_DURING_VMENTRY]  = exit_nothing,
-	[EXIT_REASON_EPT_VIOLATION]	  = exit_ept_violation,
-	[EXIT_REASON_EPT_MISCONFIG]	  = exit_ept_misconfig,
-	[EXIT_REASON_INVEPT]		  = exit_forbidden_ud,
-	[EXIT_REASON_PREEMPTION_TIMER]	  = exit_nothing,
-	[EXIT_REASON_INVVPID]		  = exit_forbidden_ud,
-	[EXIT_REASON_WBINVD]		  = exit_forbidden_gp,
-	[EXIT_REASON_XSETBV]		  = exit_forbidden_gp,
-	[EXIT_REASON_ENCLS]		  = exit_forbidden_ud,
-	[EXIT_ENQCMD]			  = exit_forbidden_ud,
-	[EXIT_ENQCMDS]			  = exit_forbidden_ud,
+	[EXIT_REASON_MCE_DURING_VMENTRY] = exit_nothing,
+	[EXIT_REASON_EPT_VIOLATION] = exit_ept_violation,
+	[EXIT_REASON_EPT_MISCONFIG] = exit_ept_misconfig,
+	[EXIT_REASON_INVEPT] = exit_forbidden_ud,
+	[EXIT_REASON_PREEMPTION_TIMER] = exit_nothing,
+	[EXIT_REASON_INVVPID] = exit_forbidden_ud,
+	[EXIT_REASON_WBINVD] = exit_forbidden_gp,
+	[EXIT_REASON_XSETBV] = exit_forbidden_gp,
+	[EXIT_REASON_ENCLS] = exit_forbidden_ud,
+	[EXIT_ENQCMD] = exit_forbidden_ud,
+	[EXIT_ENQCMDS] = exit_forbidden_ud,
 };
 
 enum vcpu_next exit_handle(struct dune_vcpu *vcpu)
@@ -336,7 +336,8 @@ enum vcpu_next exit_handle_irqoff(struct dune_vcpu *vcpu)
 	/* The whole field: a failed entry has a bit above the reason. */
 	switch (vcpu->exit.reason) {
 	case EXIT_REASON_VMCALL:
-		if (vcpu->exit.cpl || hypercall_sleeps(vcpu->run->regs.rcx) || trace_dune_exit_enabled())
+		if (vcpu->exit.cpl || hypercall_sleeps(vcpu->run->regs.rcx) ||
+		    trace_dune_exit_enabled())
 			return VCPU_HANDLE;
 		return hypercall(vcpu);
 	case EXIT_REASON_EPT_VIOLATION:

@@ -32,6 +32,7 @@ void context_collect(struct dune_context *ctx, struct dune_final *final)
 	for (i = 0; i < DUNE_NR_EXITS; i++)
 		counters[DUNE_COUNT_EXITS] += final->exits[i];
 	counters[DUNE_COUNT_EPT_FILLS] = READ_ONCE(ctx->ept.fills);
+	counters[DUNE_COUNT_EPT_LARGE] = READ_ONCE(ctx->ept.large_fills);
 	counters[DUNE_COUNT_EPT_ZAPS] = READ_ONCE(ctx->ept.zaps);
 	counters[DUNE_COUNT_EPT_RETRIES] = READ_ONCE(ctx->ept.retries);
 	counters[DUNE_COUNT_IPIS] = READ_ONCE(ctx->ept.ipis);

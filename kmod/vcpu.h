@@ -7,6 +7,7 @@
 
 #include <linux/list.h>
 #include <linux/sched.h>
+#include <asm/desc_defs.h>
 #include "proto/dune_abi.h"
 
 struct dune_context;
@@ -20,7 +21,7 @@ struct pt_regs;
 #define VCPU_DEFER_MAX		16
 
 /* Exits handled in a row with interrupts off: bounds the delay of an interrupt that does not exit. */
-#define VCPU_IRQOFF_MAX		128
+#define VCPU_IRQOFF_MAX		256
 
 /* An event to inject at the next entry; zero = none. Fields as in the VMCS (SDM 3C 25.8.3). */
 struct dune_event_injection {
@@ -57,7 +58,7 @@ struct dune_vmx_vcpu {
 	u64 vmcs_pa;
 	unsigned long host_rsp;	/* value of the VMCS field */
 	unsigned long host_cr3, host_cr4, host_fs_base;
-	unsigned long host_gdt;	/* of the CPU where the VMCS is active */
+	struct desc_ptr host_gdt;	/* of the CPU where the VMCS is active */
 	u64 host_perf_ctrl;
 	bool window;		/* interrupt-window exiting is on */
 	unsigned long cr2;	/* the guest's; the processor has one for both */

@@ -141,6 +141,8 @@
 #define DUNE_COUNT_PRIVATE_NOW	26	/* private pages */
 #define DUNE_COUNT_EPT_NOW	27	/* EPT table pages */
 #define DUNE_COUNT_SLOTS_NOW	28	/* slots in use */
+#define DUNE_COUNT_DIRECT	29	/* system calls made by the module itself (parameter direct_calls) */
+#define DUNE_COUNT_EPT_LARGE	30	/* of the leaves installed, those of 2M and 1G */
 #define DUNE_NR_COUNTERS	32
 
 #define DUNE_NR_EXITS		80	/* basic exit reasons counted; larger ones in the last */

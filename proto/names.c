@@ -118,6 +118,8 @@ static const char *const counter_names[DUNE_NR_COUNTERS] = {
 	[DUNE_COUNT_PRIVATE_NOW] = "private_pages_now",
 	[DUNE_COUNT_EPT_NOW] = "ept_pages_now",
 	[DUNE_COUNT_SLOTS_NOW] = "slots_now",
+	[DUNE_COUNT_DIRECT] = "direct_calls",
+	[DUNE_COUNT_EPT_LARGE] = "ept_large_fills",
 };
 
 static const char *const limit_names[DUNE_NR_LIMITS] = {

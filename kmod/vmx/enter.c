@@ -19,13 +19,14 @@
 #include <asm/vmx.h>
 #include "kmod/compat.h"
 #include "kmod/context.h"
+#include "kmod/direct.h"
 #include "kmod/hw.h"
 #include "kmod/trace.h"
 #include "kmod/vmx/vmx.h"
 
-#define SS_AR_DPL	(3 << 5)	/* the current privilege level (SDM 3C 25.4.1) */
-#define VMCALL_LENGTH	3
-#define BLOCKED_BY_STI_MOVSS	(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
+#define SS_AR_DPL	     (3 << 5) /* the current privilege level (SDM 3C 25.4.1) */
+#define VMCALL_LENGTH	     3
+#define BLOCKED_BY_STI_MOVSS (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
 
 static __always_inline bool is_nmi(u32 info)
 {
@@ -122,15 +123,31 @@ static __always_inline void count_exits(struct dune_vcpu *vcpu, u32 reason, u64 
 	vcpu->exits[min_t(u16, reason, DUNE_NR_EXITS - 1)] += count;
 }
 
-/*
- * Registers are all that a hypercall without a row needs: the answer is given without leaving the innermost
- * loop. (An interrupt shadow over the VMCALL goes on for one instruction more.)
- */
-static __always_inline bool answer_in_place(struct dune_run *run)
+/* RCU has to watch for a call; where context tracking is on it does not from here. */
+static __always_inline bool call_in_place(struct dune_vcpu *vcpu)
 {
-	if (run->regs.rcx < DUNE_NR_HC || (vmread(GUEST_SS_AR_BYTES) & SS_AR_DPL))
+	bool made;
+
+	if (!static_branch_unlikely(&direct_enabled) || context_tracking_enabled_this_cpu())
 		return false;
-	run->regs.rax = -ENOSYS;
+	instrumentation_begin();
+	made = direct_call(vcpu);
+	instrumentation_end();
+	return made;
+}
+
+/*
+ * Registers are all that a hypercall without a row needs, and a call by the direct path: the answer is given
+ * without leaving the innermost loop. (An interrupt shadow over the VMCALL goes on for one instruction more.)
+ */
+static __always_inline bool answer_in_place(struct dune_vcpu *vcpu, struct dune_run *run)
+{
+	if (vmread(GUEST_SS_AR_BYTES) & SS_AR_DPL)
+		return false;
+	if (likely(run->regs.rcx >= DUNE_NR_HC))
+		run->regs.rax = -ENOSYS;
+	else if (!call_in_place(vcpu))
+		return false;
 	vmwrite(GUEST_RIP, vmread(GUEST_RIP) + VMCALL_LENGTH);
 	return true;
 }
@@ -142,27 +159,27 @@ static __always_inline int enter_loop(struct dune_vcpu *vcpu)
 	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
 	struct dune_ept *ept = &vcpu->ctx->ept;
 	struct dune_run *run = vcpu->run;
-	u64 exits = vcpu->counters[DUNE_COUNT_EXITS], left, answered;
+	u64 exits = vcpu->counters[DUNE_COUNT_EXITS], last, answered;
 	u64 gen = this_cpu_read(*ept->flushed);
 	unsigned long launched = vmx->launched;
 	u32 reason;
 
 	/* With a trace of exits each of them goes the long way. */
-	left = trace_dune_exit_enabled() ? 0 : vcpu->nr_irqoff;
-	answered = left;
+	last = exits + (trace_dune_exit_enabled() ? 0 : vcpu->nr_irqoff);
+	answered = exits;
 	for (;;) {
 		if (unlikely(vmx_world_switch(&run->regs, launched, &vmx->host_rsp)))
 			return 1;
 		launched = true;
-		run->exits = ++exits;
+		run->exits = exits + 1;
 		reason = vmread(VM_EXIT_REASON);
-		if (reason != EXIT_REASON_VMCALL || !left ||
+		if (reason != EXIT_REASON_VMCALL || exits == last ||
 		    (READ_ONCE(thread->flags) & EXIT_TO_USER_MODE_WORK) ||
-		    READ_ONCE(ept->gen) != gen || !answer_in_place(run))
+		    READ_ONCE(ept->gen) != gen || !answer_in_place(vcpu, run))
 			break;
-		left--;
+		exits++;
 	}
-	answered -= left;
+	answered = exits - answered;
 	if (answered) {
 		vcpu->nr_irqoff -= answered;
 		vcpu->counters[DUNE_COUNT_HYPERCALLS] += answered;
@@ -218,24 +235,27 @@ static void read_vectoring(struct dune_vcpu *vcpu)
 	vcpu_count(vcpu, DUNE_COUNT_REINJECTED);
 }
 
+static void read_privilege(struct dune_vcpu *vcpu)
+{
+	vcpu->exit.cpl = (vmread(GUEST_SS_AR_BYTES) & SS_AR_DPL) >> 5;
+}
+
 /* Only what the reason defines is read. */
-static void read_exit(struct dune_vcpu *vcpu)
+static __always_inline void read_exit(struct dune_vcpu *vcpu, u16 reason)
 {
 	struct dune_exit *exit = &vcpu->exit;
-	struct dune_run *run = vcpu->run;
 
-	run->regs.rip = vmread(GUEST_RIP);
-	run->exit_reason = exit->reason;
+	vcpu->run->regs.rip = vmread(GUEST_RIP);
 	exit->qualification = 0;
 	/* The first four do not happen while an event is being delivered. */
-	switch ((u16)exit->reason) {
+	switch (reason) {
+	case EXIT_REASON_VMCALL:
+		exit->instruction_length = VMCALL_LENGTH;
+		read_privilege(vcpu);
+		return;
 	case EXIT_REASON_EXTERNAL_INTERRUPT:
 	case EXIT_REASON_INTERRUPT_WINDOW:
 	case EXIT_REASON_PREEMPTION_TIMER:
-		return;
-	case EXIT_REASON_VMCALL:
-		exit->instruction_length = VMCALL_LENGTH;
-		exit->cpl = (vmread(GUEST_SS_AR_BYTES) & SS_AR_DPL) >> 5;
 		return;
 	case EXIT_REASON_EPT_VIOLATION:
 	case EXIT_REASON_EPT_MISCONFIG:
@@ -249,7 +269,7 @@ static void read_exit(struct dune_vcpu *vcpu)
 		exit->interruption_error = vmread(VM_EXIT_INTR_ERROR_CODE);
 		break;
 	}
-	exit->cpl = (vmread(GUEST_SS_AR_BYTES) & SS_AR_DPL) >> 5;
+	read_privilege(vcpu);
 	read_vectoring(vcpu);
 }
 
@@ -269,6 +289,7 @@ static int enter(struct dune_vcpu *vcpu)
 		return -EIO;
 	}
 	reason = vcpu->exit.reason;
+	vcpu->run->exit_reason = reason;
 	if (unlikely((u16)reason == EXIT_REASON_EXCEPTION_NMI ||
 		     (u16)reason == EXIT_REASON_MCE_DURING_VMENTRY))
 		handle_exception_irqoff(&vcpu->exit);
@@ -277,19 +298,17 @@ static int enter(struct dune_vcpu *vcpu)
 		vcpu->exit.qualification = vmread(EXIT_QUALIFICATION);
 		vcpu->inject.info = 0;
 	} else {
-		read_exit(vcpu);
+		read_exit(vcpu, reason);
 	}
 	return 0;
 }
 
 enum vcpu_next hw_run(struct dune_vcpu *vcpu)
 {
-	const struct desc_ptr gdt = { GDT_SIZE - 1, vcpu->vmx.host_gdt };
-	unsigned long debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
+	unsigned long debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR), ldt;
 	enum vcpu_next next;
-	u16 ldt;
 
-	store_ldt(ldt);
+	asm volatile("sldt %0" : "=r"(ldt));
 	write_host_volatile(&vcpu->vmx);
 	vcpu->nr_irqoff = VCPU_IRQOFF_MAX;
 	do {
@@ -302,8 +321,8 @@ enum vcpu_next hw_run(struct dune_vcpu *vcpu)
 	if (unlikely(hw_breakpoint_active()))
 		hw_breakpoint_restore();
 	if (unlikely(ldt))
-		asm volatile("lldt %0" : : "m"(ldt));
-	native_load_gdt(&gdt);
+		asm volatile("lldt %w0" : : "r"(ldt));
+	native_load_gdt(&vcpu->vmx.host_gdt);
 	invalidate_tss_limit();
 	vcpu->run->regs.rsp = vmread(GUEST_RSP);
 	vcpu->run->regs.rflags = vmread(GUEST_RFLAGS);

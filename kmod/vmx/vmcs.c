@@ -177,8 +177,9 @@ void vmcs_write_host_cpu(struct dune_vcpu *vcpu)
 	rdmsrl(MSR_GS_BASE, gs_base);
 	vmwrite(HOST_GS_BASE, gs_base);
 	vmwrite(HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
-	vcpu->vmx.host_gdt = (unsigned long)get_current_gdt_ro();
-	vmwrite(HOST_GDTR_BASE, vcpu->vmx.host_gdt);
+	vcpu->vmx.host_gdt.size = GDT_SIZE - 1;
+	vcpu->vmx.host_gdt.address = (unsigned long)get_current_gdt_ro();
+	vmwrite(HOST_GDTR_BASE, vcpu->vmx.host_gdt.address);
 	vmwrite(HOST_IA32_SYSENTER_ESP, (unsigned long)(cpu_entry_stack(cpu) + 1));
 }
 

@@ -5,6 +5,7 @@
  * vectors from the runtime, by a copy of the IDT that is its own.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -202,6 +203,10 @@ static const struct bench_row rows[] = {
 	{ "trap_libdune", "ring 0: #UD to a C handler by libdune", run_libdune },
 };
 
+/* With the module's parameter direct_calls on. */
+static const struct bench_row direct_row = { "getpid_direct", "ring 0: getpid by the direct path",
+					     run_getpid };
+
 static const struct bench_row trap_rows[] = {
 	{ "trap_ud", "ring 0: own #UD, smallest handler", run_invalid },
 	{ "trap_bp", "ring 0: own #BP, smallest handler", run_breakpoint },
@@ -237,8 +242,10 @@ int main(int argc, char **argv)
 	const volatile struct dune_run *run_page;
 	int error;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: bench_ring0 FD\n");
+	bool direct = argc == 3 && !strcmp(argv[2], "direct");
+
+	if (argc != 2 && !direct) {
+		fprintf(stderr, "usage: bench_ring0 FD [direct]\n");
 		return 2;
 	}
 	pid = getpid();
@@ -254,6 +261,10 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	run_page = dune_run_page();
+	if (direct) {
+		bench_row(&direct_row, run_page);
+		return 0;
+	}
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		bench_row(&rows[i], run_page);
 	for (size_t i = 0; i < sizeof(trap_rows) / sizeof(*trap_rows); i++)

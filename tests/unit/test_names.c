@@ -33,7 +33,7 @@ static int check_names(const char *(*name_of)(unsigned int), unsigned int count)
 START_TEST(tables)
 {
 	ck_assert_int_eq(check_names(dune_counter_name, DUNE_NR_COUNTERS),
-			 DUNE_COUNT_SLOTS_NOW + 1);
+			 DUNE_COUNT_EPT_LARGE + 1);
 	ck_assert_int_eq(check_names(dune_limit_name, DUNE_NR_LIMITS), DUNE_NR_LIMITS);
 	ck_assert_int_eq(check_names(dune_state_name, DUNE_STATE_ENDED + 1), DUNE_STATE_ENDED + 1);
 	ck_assert_int_eq(check_names(dune_cause_name, DUNE_NR_ENDS), DUNE_NR_ENDS - 1);

@@ -28,6 +28,8 @@ measure_dune() {
 	[ -n "$BENCH_MARK" ] || cat $rows.kvm
 	expect /progs/mkctx 0 /progs/bench_ring0 FD
 	expect /progs/mkctx 1000 run /progs/bench_linux guest
+	echo Y >/sys/module/dune/parameters/direct_calls
+	expect /progs/mkctx 0 /progs/bench_ring0 FD direct
 }
 
 case "$BENCH_MARK" in
@@ -57,6 +59,7 @@ echo "-- end of table"
 more="getpid null_exit
 getpid native_getpid
 ring0_syscall getpid
+getpid getpid_direct
 ring3_getpid getpid
 ring3_touch native_touch
 ring3_segv native_segv
@@ -64,7 +67,6 @@ ept_absent ept_present
 ept_absent native_touch
 ept_present null_exit
 null_exit ring3_unknown
-null_exit trap_libdune
 trap_libdune trap_ud
 trap_pf trap_ud
 trap_ud trap_bp
@@ -74,7 +76,7 @@ kvm_user_exit kvm_hypercall"
 # Exits per operation: what takes none, and what takes this many (an interrupt may add to it).
 none="trap_libdune trap_ud trap_bp trap_pf ring3_unknown"
 some="null_exit=1 cpuid=1 getpid=1 ring0_syscall=1 ring3_getpid=1 ept_present=1
-ept_absent=2 ring3_touch=2"
+ept_absent=2 ring3_touch=2 getpid_direct=1"
 names=$(echo "$more $none native_unknown cpuid" | tr ' ' '\n' | sort -u)
 
 verdict=$(awk -F '\t' -v more="$more" -v names="$names" -v none="$none" -v some="$some" '
@@ -100,5 +102,5 @@ verdict=$(awk -F '\t' -v more="$more" -v names="$names" -v none="$none" -v some=
 		}
 		print NR " rows checked"
 	}' $rows)
-expect_equal "what is wrong with the rows" "$verdict" "21 rows checked"
+expect_equal "what is wrong with the rows" "$verdict" "23 rows checked"
 pass
