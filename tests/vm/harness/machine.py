@@ -79,7 +79,10 @@ class Machine:
         self.process = None
         self._master = None
         model, hidden = MODELS[cpu]
-        words = CMDLINE + (f"clearcpuid={hidden}", "" if tracefs else NO_TRACEFS, cmdline)
+        # A case's own arguments replace ours: of audit=0 no later audit=1 takes anything back.
+        own = {word.split("=")[0] for word in cmdline.split()}
+        words = tuple(word for word in CMDLINE if word.split("=")[0] not in own)
+        words += (f"clearcpuid={hidden}", "" if tracefs else NO_TRACEFS, cmdline)
         ram.write_image(self.folder / "ram.img", kernel, initrd, " ".join(words).strip(), memory)
         com1 = (f"mode=socket-client, dev=127.0.0.1:{terminal_port}" if terminal_port else
                 f"mode=file, dev={self.serial}")
