@@ -5,6 +5,7 @@
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/userfaultfd_k.h>
 #include <asm/processor.h>
 #include <asm/trapnr.h>
 #include <asm/vmx.h>
@@ -184,18 +185,36 @@ static bool is_stuck(struct dune_vcpu *vcpu, u64 gpa)
 }
 
 /*
- * The runtime's own access to user memory, from its own stack: a native touch would let a signal frame be
- * built at a stale stack pointer, so the fault is resolved here.
+ * The common faults are resolved here, which saves the way to the trampoline and another exit. Of anonymous memory
+ * there is nobody to tell (userfaultfd), nothing that could hang, and no signal: whatever fails is touched
+ * natively, and the kernel does what it would have done.
  */
-static enum vcpu_next resolve_here(struct dune_vcpu *vcpu, unsigned long hva, bool write)
+static int fault_in(unsigned long hva, bool write, bool any)
 {
-	int err;
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	bool unlocked = false;
+	int err = -EFAULT;
 
-	if (mmap_read_lock_killable(current->mm))
-		return VCPU_WORK;
-	err = fixup_user_fault(current->mm, hva, write ? FAULT_FLAG_WRITE : 0, NULL);
-	mmap_read_unlock(current->mm);
-	if (err && !fatal_signal_pending(current))
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	vma = vma_lookup(mm, hva);
+	/* Killable, like any fault. */
+	if (any || (vma && vma_is_anonymous(vma) && !userfaultfd_armed(vma)))
+		err = fixup_user_fault(mm, hva, write ? FAULT_FLAG_WRITE : 0, &unlocked);
+	mmap_read_unlock(mm);
+	return err;
+}
+
+/*
+ * The runtime's own access to user memory, from its own stack: a native touch would let a signal frame be
+ * built at a stale stack pointer, so the fault is resolved here, whatever it is.
+ */
+static enum vcpu_next resolve_here(unsigned long hva, bool write)
+{
+	int err = fault_in(hva, write, true);
+
+	if (err && err != -EINTR && !fatal_signal_pending(current))
 		force_sig(SIGSEGV);
 	return err ? VCPU_WORK : VCPU_ENTER;
 }
@@ -203,9 +222,13 @@ static enum vcpu_next resolve_here(struct dune_vcpu *vcpu, unsigned long hva, bo
 static enum vcpu_next touch(struct dune_vcpu *vcpu, unsigned long hva, u32 access)
 {
 	bool write = access & EPT_WRITE;
+	u64 gpa = vcpu->exit.guest_physical;
 
 	if ((s64)vcpu->run->regs.rip < 0 && !vcpu->exit.cpl)
-		return resolve_here(vcpu, hva, write);
+		return resolve_here(hva, write);
+	/* What is in the way of the fill, if anything, is for the next violation. */
+	if (!fault_in(hva, write, false) && ept_fault(vcpu, gpa, access, &hva) != EPT_TOUCH)
+		return VCPU_ENTER;
 	/* The instruction's own address, where the CPU gave it: si_addr has it to the byte. */
 	if ((vcpu->exit.qualification & EPT_VIOLATION_GVA_TRANSLATED) &&
 	    (vcpu->exit.guest_linear & PAGE_MASK) == (hva & PAGE_MASK))

@@ -76,7 +76,7 @@ kvm_user_exit kvm_hypercall"
 # Exits per operation: what takes none, and what takes this many (an interrupt may add to it).
 none="trap_libdune trap_ud trap_bp trap_pf ring3_unknown"
 some="null_exit=1 cpuid=1 getpid=1 ring0_syscall=1 ring3_getpid=1 ept_present=1
-ept_absent=2 ring3_touch=2 getpid_direct=1"
+ept_absent=1 ring3_touch=1 getpid_direct=1"
 names=$(echo "$more $none native_unknown cpuid" | tr ' ' '\n' | sort -u)
 
 verdict=$(awk -F '\t' -v more="$more" -v names="$names" -v none="$none" -v some="$some" '
