@@ -192,6 +192,29 @@ modules_install: $(KMOD_SOURCES)
 	{ [ -n "$(DESTDIR)" ] || depmod $$release; } && \
 	echo "  installed dune.ko for $$release; next, as root: modprobe dune"
 
+# DKMS: the sources below /usr/src, built anew for every kernel that is installed later.
+DKMS_TREE := /usr/src/dune-$(VERSION)
+DKMS_KERNEL ?= $(shell uname -r)
+.PHONY: dkms-install dkms-uninstall
+## dkms-install	dune.ko by DKMS, for the running kernel (DKMS_KERNEL=RELEASE for another) and later ones
+dkms-install: $(KMOD_SOURCES) kmod/dkms.conf
+	@grep -qx 'MODULE_VERSION("$(VERSION)");' kmod/main.c || \
+		{ echo "kmod/main.c names another version than $(VERSION)" >&2; exit 1; }
+	@[ -n "$(DESTDIR)" ] || command -v dkms >/dev/null || \
+		{ echo "no dkms here: apt-get install dkms" >&2; exit 1; }
+	$(Q)rm -rf $(DESTDIR)$(DKMS_TREE)
+	$(Q)for f in $(KMOD_SOURCES); do \
+		install -D -m 644 $$f $(DESTDIR)$(DKMS_TREE)/$$f || exit 1; done
+	$(Q)sed 's,@VERSION@,$(VERSION),' kmod/dkms.conf >$(DESTDIR)$(DKMS_TREE)/dkms.conf
+	$(Q)[ -n "$(DESTDIR)" ] || { dkms remove dune/$(VERSION) --all >/dev/null 2>&1; \
+		dkms add dune/$(VERSION) && dkms install dune/$(VERSION) -k $(DKMS_KERNEL); }
+
+## dkms-uninstall	remove what dkms-install put there, for all kernels
+dkms-uninstall:
+	$(Q)[ -n "$(DESTDIR)" ] || ! dkms status dune/$(VERSION) | grep -q . || \
+		dkms remove dune/$(VERSION) --all
+	$(Q)rm -rf $(DESTDIR)$(DKMS_TREE)
+
 ## sparse		sparse over the module; silent when all is well
 sparse:
 	$(Q)$(call kbuild,$(B)/kmod-sparse,$(VM_KERNEL_BUILD),C=2 CF="-Wno-unknown-attribute" modules) 2>&1 | \

@@ -28,19 +28,56 @@
 #include "kmod/hw.h"
 #include "kmod/dev.h"
 
-static const struct kernel_param_ops ceiling_ops = {
-	.set = param_set_ulong,
-	.get = param_get_ulong,
+/* Host ceilings: root's, also at run time. What they can't be is refused, not cut. */
+struct ceiling {
+	unsigned long *value;
+	unsigned long first, last;
 };
 
-module_param_cb(max_contexts, &ceiling_ops, &dune_max_contexts, 0644);
-MODULE_PARM_DESC(max_contexts, "contexts on this host at most");
-module_param_cb(max_vcpus, &ceiling_ops, &dune_max_vcpus, 0644);
-MODULE_PARM_DESC(max_vcpus, "vcpus of a context at most");
-module_param_cb(max_private, &ceiling_ops, &dune_max_private, 0644);
-MODULE_PARM_DESC(max_private, "private pages of a context at most");
-module_param_cb(max_ept, &ceiling_ops, &dune_max_ept, 0644);
-MODULE_PARM_DESC(max_ept, "EPT table pages of a context at most");
+static int ceiling_set(const char *text, const struct kernel_param *kp)
+{
+	const struct ceiling *ceiling = kp->arg;
+	unsigned long value;
+	int err = kstrtoul(text, 0, &value);
+
+	if (!err && (value < ceiling->first || value > ceiling->last))
+		err = -ERANGE;
+	if (err)
+		pr_err("%s takes %lu to %lu\n", kp->name, ceiling->first, ceiling->last);
+	else
+		WRITE_ONCE(*ceiling->value, value);
+	return err;
+}
+
+static int ceiling_get(char *buffer, const struct kernel_param *kp)
+{
+	const struct ceiling *ceiling = kp->arg;
+
+	return sysfs_emit(buffer, "%lu\n", *ceiling->value);
+}
+
+static const struct kernel_param_ops ceiling_ops = { .set = ceiling_set, .get = ceiling_get };
+
+/* VPIDs bound the contexts; the least of EPT pages is the one that ept.c makes do with. */
+static struct ceiling contexts = { &dune_max_contexts, 0, U16_MAX };
+static struct ceiling vcpus = { &dune_max_vcpus, 0, DUNE_MAX_VCPUS };
+static struct ceiling private = { &dune_max_private, 0, DUNE_PRIVATE_END >> PAGE_SHIFT };
+static struct ceiling ept = { &dune_max_ept, 64, 1 << 24 };
+
+module_param_cb(max_contexts, &ceiling_ops, &contexts, 0644);
+__MODULE_PARM_TYPE(max_contexts, "ulong");
+MODULE_PARM_DESC(max_contexts, "contexts on this host at most, 0 to 65535 (default 10000)");
+module_param_cb(max_vcpus, &ceiling_ops, &vcpus, 0644);
+__MODULE_PARM_TYPE(max_vcpus, "ulong");
+MODULE_PARM_DESC(max_vcpus, "vcpus of a context at most, 0 to 240 (default 240)");
+module_param_cb(max_private, &ceiling_ops, &private, 0644);
+__MODULE_PARM_TYPE(max_private, "ulong");
+MODULE_PARM_DESC(max_private, "private memory of a context at most, in pages of 4 KB, "
+			      "0 to 131072 (default 65536)");
+module_param_cb(max_ept, &ceiling_ops, &ept, 0644);
+__MODULE_PARM_TYPE(max_ept, "ulong");
+MODULE_PARM_DESC(max_ept, "EPT tables of a context at most, in pages of 4 KB, "
+			  "64 to 16777216 (default 262144)");
 
 static int __init dune_init(void)
 {
