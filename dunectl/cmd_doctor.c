@@ -87,6 +87,7 @@ static int doctor_run(struct dunectl *ctl, int argc, char **argv)
 
 	doctor.info = info;
 	failed = run_checks(&doctor, doctor_cpu_checks, rows);
+	failed |= run_checks(&doctor, doctor_kernel_checks, rows);
 	failed |= run_checks(&doctor, doctor_host_checks, rows);
 	failed |= run_checks(&doctor, doctor_service_checks, rows);
 	dune_client_info_free(info);

@@ -32,14 +32,18 @@ struct doctor_check {
 	void (*run)(const struct doctor *doctor, struct doctor_finding *finding);
 };
 
-/* doctor_cpu.c, doctor_host.c and doctor_service.c; tables end with a row without a name. */
+/* doctor_cpu.c, doctor_kernel.c, doctor_host.c and doctor_service.c; tables end with a row without a name. */
 extern const struct doctor_check doctor_cpu_checks[];
+extern const struct doctor_check doctor_kernel_checks[];
 extern const struct doctor_check doctor_host_checks[];
 extern const struct doctor_check doctor_service_checks[];
 
 /* doctor_file.c: a file below the root, shortened to the buffer. Number of bytes, or -errno. */
 int doctor_read(const struct doctor *doctor, const char *path, char *buffer, size_t size);
 int doctor_path(const struct doctor *doctor, const char *path, char *buffer, size_t size);
+
+/* doctor_kernel.c: the kernel's log, to be freed; NULL when it can't be read. */
+char *doctor_kernel_log(const struct doctor *doctor);
 
 __attribute__((format(printf, 3, 4))) void
 doctor_note(struct doctor_finding *finding, enum doctor_state state, const char *format, ...);

@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/klog.h>
 #include <unistd.h>
 
 #include "dunectl/doctor.h"
@@ -19,9 +18,6 @@
 #define MSR_FEATURE_CONTROL	0x3a
 #define FEATURE_LOCKED		(1u << 0)
 #define FEATURE_VMX_OUTSIDE_SMX (1u << 2)
-
-/* Whole of the kernel log that is looked through. */
-#define KERNEL_LOG_MAX (1 << 20)
 
 /* Whether the word stands in the first line of the file that starts with `key`. */
 static bool line_has_word(const char *text, const char *key, const char *word)
@@ -111,6 +107,43 @@ static void check_fsgsbase(const struct doctor *doctor, struct doctor_finding *f
 			    "remove nofsgsbase from the kernel's command line, if it is there");
 }
 
+static void check_nx(const struct doctor *doctor, struct doctor_finding *finding)
+{
+	check_flag(doctor, "nx", "NX", finding);
+	if (finding->state == DOCTOR_FAIL)
+		doctor_hint(finding, "switch on Execute Disable (XD) in the firmware");
+}
+
+/* FRED leaves no IDT to take an NMI through. The flag goes away with fred=off. */
+static void check_fred(const struct doctor *doctor, struct doctor_finding *finding)
+{
+	bool known;
+
+	if (!cpu_has(doctor, "fred", &known)) {
+		doctor_note(finding, DOCTOR_OK, "the kernel does not use FRED");
+		return;
+	}
+	doctor_note(finding, DOCTOR_FAIL, "the kernel uses FRED, and the module refuses");
+	doctor_hint(finding, "add fred=off to the kernel's command line and boot again");
+}
+
+static void check_nested(const struct doctor *doctor, struct doctor_finding *finding)
+{
+	bool known;
+
+	doctor_note(finding, DOCTOR_OK, "not in a virtual machine");
+	if (!cpu_has(doctor, "hypervisor", &known))
+		return;
+	if (cpu_has(doctor, "vmx", &known))
+		doctor_note(finding, DOCTOR_OK,
+			    "in a virtual machine with nested VT-x: every exit costs more");
+	else
+		doctor_note(finding, DOCTOR_FAIL, "in a virtual machine without nested VT-x");
+	if (finding->state == DOCTOR_FAIL)
+		doctor_hint(finding,
+			    "on its host: modprobe kvm_intel nested=1, and qemu -cpu host");
+}
+
 static bool read_feature_control(const struct doctor *doctor, uint64_t *ret_value)
 {
 	char path[4096];
@@ -128,21 +161,13 @@ static bool read_feature_control(const struct doctor *doctor, uint64_t *ret_valu
 }
 
 /* Whether the kernel said that the firmware disabled VT-x; false when its log can't be read. */
-static bool log_has_disabled(void)
+static bool log_has_disabled(const struct doctor *doctor)
 {
-	const int read_all = 3;
-	char *log = malloc(KERNEL_LOG_MAX);
-	bool found = false;
-	int length;
+	char *log = doctor_kernel_log(doctor);
+	bool found;
 
-	if (!log)
-		return false;
-	length = klogctl(read_all, log, KERNEL_LOG_MAX - 1);
-	if (length > 0) {
-		log[length] = '\0';
-		found = strstr(log, "VMX (outside TXT) disabled by BIOS") ||
-			strstr(log, "disabled by bios");
-	}
+	found = log && (strstr(log, "VMX (outside TXT) disabled by BIOS") ||
+			strstr(log, "disabled by bios"));
 	free(log);
 	return found;
 }
@@ -162,7 +187,7 @@ static void check_firmware(const struct doctor *doctor, struct doctor_finding *f
 			doctor_note(finding, DOCTOR_OK, "VT-x is not locked out");
 		else
 			doctor_note(finding, DOCTOR_FAIL, "VT-x is not enabled by the firmware");
-	} else if (!doctor->root[0] && log_has_disabled()) {
+	} else if (log_has_disabled(doctor)) {
 		doctor_note(finding, DOCTOR_FAIL, "the kernel log says: disabled by the firmware");
 	} else {
 		doctor_note(finding, DOCTOR_WARN,
@@ -181,6 +206,9 @@ const struct doctor_check doctor_cpu_checks[] = {
 	{ "cpu-ept", check_ept },
 	{ "cpu-vpid", check_vpid },
 	{ "cpu-fsgsbase", check_fsgsbase },
+	{ "cpu-nx", check_nx },
+	{ "cpu-fred", check_fred },
+	{ "nested", check_nested },
 	{ "firmware", check_firmware },
 	{ NULL, NULL },
 };

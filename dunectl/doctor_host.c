@@ -74,7 +74,7 @@ static void check_module(const struct doctor *doctor, struct doctor_finding *fin
 		doctor_hint(finding, "as root: modprobe dune (dmesg says why when it fails)");
 	} else {
 		doctor_note(finding, DOCTOR_FAIL, "not installed for kernel %s", kernel.release);
-		doctor_hint(finding, "as root: make modules_install && depmod -a && modprobe dune");
+		doctor_hint(finding, "as root: make dkms-install (or make modules_install), then modprobe dune");
 	}
 }
 
@@ -163,7 +163,7 @@ static void check_seccomp(const struct doctor *doctor, struct doctor_finding *fi
 	} else if (mode > 0) {
 		doctor_note(finding, DOCTOR_WARN,
 			    "a filter is on this process: launch fails if it forbids lseek");
-		doctor_hint(finding, "in a container, allow ioctl, or run dunectl outside of it");
+		doctor_hint(finding, "in a container, allow lseek, or run dunectl outside of it");
 	} else {
 		doctor_note(finding, DOCTOR_WARN, "can't tell: /proc/self/status is not readable");
 	}

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <dune/dune_abi.h>
 
@@ -29,6 +30,12 @@ static void check_socket(const struct doctor *doctor, struct doctor_finding *fin
 	struct stat status;
 
 	if (stat(path, &status) == 0 && S_ISSOCK(status.st_mode)) {
+		if (access(path, W_OK) < 0) {
+			doctor_note(finding, DOCTOR_FAIL, "%s, mode %04o: not for this user", path,
+				    status.st_mode & 0777);
+			doctor_hint(finding, "as root: systemctl restart duned.socket (mode 0666)");
+			return;
+		}
 		doctor_note(finding, DOCTOR_OK, "%s, mode %04o", path, status.st_mode & 0777);
 		return;
 	}
@@ -51,23 +58,57 @@ static void check_service(const struct doctor *doctor, struct doctor_finding *fi
 	}
 }
 
+/* Why the service can't open or use the device, by the errno it reports. */
+static const struct {
+	const char *problem, *hint;
+} problems[] = {
+	{ "ENOENT", "as root: modprobe dune" },
+	{ "ENXIO", "as root: modprobe -r dune; modprobe dune (the node is stale)" },
+	{ "ENODEV", "as root: modprobe -r dune; modprobe dune (the node is stale)" },
+	{ "EACCES", "as root: chown duned:root /dev/dune && chmod 0600 /dev/dune" },
+	{ "EPERM", "the service's cgroup forbids the device: DeviceAllow=/dev/dune rw in "
+		   "duned.service, or the container's device list" },
+	{ "EPROTONOSUPPORT", "install module and service of one version" },
+	{ "EMFILE", "as root: raise LimitNOFILE= of duned.service" },
+	{ "ENFILE", "as root: raise the sysctl fs.file-max" },
+	{ "ENOMEM", "the kernel has no memory left for the service: free some" },
+};
+
 static void check_access(const struct doctor *doctor, struct doctor_finding *finding)
 {
 	const char *problem = doctor->info ? doctor->info->module.problem : NULL;
 
 	if (!doctor->info) {
 		doctor_note(finding, DOCTOR_WARN, "can't tell without the service");
-	} else if (!problem) {
-		doctor_note(finding, DOCTOR_OK, "the service has the module");
-	} else {
-		doctor_note(finding, DOCTOR_FAIL, "the service can't use the module (%s)", problem);
-		doctor_hint(finding, "%s",
-			    strcmp(problem, "EACCES") == 0 ?
-				    "as root: chown duned:root /dev/dune && chmod 0600 /dev/dune" :
-			    strcmp(problem, "EPROTONOSUPPORT") == 0 ?
-				    "install module and service of one version" :
-				    "as root: modprobe dune && systemctl restart duned.service");
+		return;
 	}
+	if (!problem) {
+		doctor_note(finding, DOCTOR_OK, "the service has the module");
+		return;
+	}
+	doctor_note(finding, DOCTOR_FAIL, "the service can't use the module (%s)", problem);
+	doctor_hint(finding, "as root: modprobe dune && systemctl restart duned.service");
+	for (size_t i = 0; i < sizeof(problems) / sizeof(problems[0]); i++)
+		if (strcmp(problems[i].problem, problem) == 0)
+			doctor_hint(finding, "%s", problems[i].hint);
+}
+
+static void check_quotas(const struct doctor *doctor, struct doctor_finding *finding)
+{
+	const struct dune_client_info *info = doctor->info;
+
+	if (!info) {
+		doctor_note(finding, DOCTOR_WARN, "can't tell without the service");
+		return;
+	}
+	doctor_note(finding, DOCTOR_OK, "%" PRIu64 " contexts for a user, %" PRIu64 " in all",
+		    info->quotas.contexts_per_user, info->quotas.contexts_per_host);
+	if (info->quotas.contexts_per_user && info->quotas.contexts_per_host)
+		return;
+	finding->state = DOCTOR_FAIL;
+	doctor_hint(finding,
+		    "as root: raise per-user and per-host in duned.conf(5), or the module's "
+		    "max_contexts, and systemctl restart duned.service");
 }
 
 static void check_abi(const struct doctor *doctor, struct doctor_finding *finding)
@@ -108,6 +149,7 @@ const struct doctor_check doctor_service_checks[] = {
 	{ "service", check_service },
 	{ "module-access", check_access },
 	{ "abi", check_abi },
+	{ "quotas", check_quotas },
 	{ "assertions", check_assertions },
 	{ NULL, NULL },
 };

@@ -4,6 +4,7 @@
  * users and service is tested by running dunectl (test_dunectl.c).
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,13 @@ static const struct cpu_row {
 	/* A flag of some other line does not count. */
 	{ "model name\t: vmx\nflags\t: fpu\n", "cpu-vmx", DOCTOR_FAIL, "firmware" },
 	{ "", "cpu-vmx", DOCTOR_WARN, NULL },
+	{ CPUINFO("nx", ""), "cpu-nx", DOCTOR_OK, NULL },
+	{ CPUINFO("nxx", ""), "cpu-nx", DOCTOR_FAIL, "Execute Disable" },
+	{ CPUINFO("vmx", ""), "cpu-fred", DOCTOR_OK, NULL },
+	{ CPUINFO("vmx fred", ""), "cpu-fred", DOCTOR_FAIL, "fred=off" },
+	{ CPUINFO("vmx", ""), "nested", DOCTOR_OK, NULL },
+	{ CPUINFO("vmx hypervisor", ""), "nested", DOCTOR_OK, NULL },
+	{ CPUINFO("hypervisor", ""), "nested", DOCTOR_FAIL, "nested=1" },
 };
 
 START_TEST(processors)
@@ -155,6 +163,7 @@ START_TEST(module_states)
 	finding = check(doctor_host_checks, "module");
 	ck_assert_int_eq(finding.state, DOCTOR_FAIL);
 	ck_assert_ptr_nonnull(strstr(finding.detail, "not installed"));
+	ck_assert_ptr_nonnull(strstr(finding.hint, "dkms-install"));
 	ck_assert_ptr_nonnull(strstr(finding.hint, "modules_install"));
 	snprintf(path, sizeof(path), "/lib/modules/%s/modules.dep", kernel.release);
 	put(path, "kernel/a/dunes.ko:\nkernel/b/xdune.ko: updates/dune.ko\n");
@@ -233,6 +242,160 @@ START_TEST(settings_of_the_kernel)
 }
 END_TEST
 
+#define LOADED	    "/sys/module/dune/parameters/max_contexts"
+#define RELEASE	    "/proc/sys/kernel/osrelease"
+#define L1TF	    "/sys/devices/system/cpu/vulnerabilities/l1tf"
+#define LOCKDOWN    "/sys/kernel/security/lockdown"
+#define ENFORCE	    "/sys/module/module/parameters/sig_enforce"
+#define PARAMETERS  "/sys/module/dune/parameters/"
+#define VMX_IS_HELD "<6>[1.0] dune: VMX is held by somebody else (is a KVM guest running?)\n"
+
+/* One check of doctor_kernel.c, with the module loaded or not. */
+static const struct kernel_row {
+	const char *what, *path, *text;
+	bool loaded;
+	enum doctor_state state;
+	const char *hint; /* part of it; NULL: none at all */
+} kernel_rows[] = {
+	{ "kernel", RELEASE, "6.1.0-56-amd64\n", false, DOCTOR_OK, NULL },
+	{ "kernel", RELEASE, "6.0.9\n", false, DOCTOR_FAIL, "6.1" },
+	{ "kernel", RELEASE, "5.19.0\n", false, DOCTOR_FAIL, "6.1" },
+	{ "kernel", RELEASE, "99.1\n", false, DOCTOR_WARN, "6.1" },
+	{ "kernel", RELEASE, "99.1\n", true, DOCTOR_OK, NULL },
+	{ "kernel", RELEASE, "x\n", false, DOCTOR_WARN, NULL },
+	{ "xen", "/sys/hypervisor/guest_type", "PV\n", false, DOCTOR_FAIL, "HVM" },
+	{ "xen", "/sys/hypervisor/guest_type", "PVH\n", false, DOCTOR_OK, NULL },
+	{ "xen", "/elsewhere", "PV\n", false, DOCTOR_OK, NULL },
+	{ "l1tf", L1TF, "Not affected\n", false, DOCTOR_OK, NULL },
+	{ "l1tf", L1TF, "Mitigation: PTE Inversion\n", false, DOCTOR_WARN, "force_l1tf" },
+	{ "l1tf", L1TF, "Mitigation: PTE Inversion\n", true, DOCTOR_OK, NULL },
+	{ "l1tf", "/elsewhere", "", false, DOCTOR_WARN, NULL },
+	{ "signing", LOCKDOWN, "[none] integrity confidentiality\n", false, DOCTOR_OK, NULL },
+	{ "signing", LOCKDOWN, "none [integrity] confidentiality\n", false, DOCTOR_WARN,
+	  "mokutil" },
+	{ "signing", LOCKDOWN, "none integrity [confidentiality]\n", false, DOCTOR_WARN,
+	  "mokutil" },
+	{ "signing", LOCKDOWN, "none [integrity] confidentiality\n", true, DOCTOR_OK, NULL },
+	{ "signing", ENFORCE, "Y\n", false, DOCTOR_WARN, "mokutil" },
+	{ "signing", ENFORCE, "N\n", false, DOCTOR_OK, NULL },
+	{ "kernel-log", "/elsewhere", "", false, DOCTOR_OK, NULL },
+	{ "kernel-log", "/dev/kmsg", "<6>[1.0] dunes: nothing\n", false, DOCTOR_OK, NULL },
+	{ "kernel-log", "/dev/kmsg", "<3>[1.0] dune: this machine lacks MSR bitmaps\n", false,
+	  DOCTOR_FAIL, "another machine" },
+	{ "kernel-log", "/dev/kmsg", "<3>[1.0] dune: this machine lacks MSR bitmaps\n", true,
+	  DOCTOR_OK, NULL },
+	{ "kernel-log", "/dev/kmsg", "dune: the CPUs do not agree on their system call MSRs\n",
+	  false, DOCTOR_FAIL, "modprobe dune" },
+	{ "kernel-log", "/dev/kmsg", "<3>[1.0] dune: `9' invalid for parameter `max_ept'\n", false,
+	  DOCTOR_FAIL, "modinfo" },
+	{ "kernel-log", "/dev/kmsg", "<3>[1.0] xdum: `9' invalid for parameter `max_ept'\n", false,
+	  DOCTOR_OK, NULL },
+	{ "kernel-log", "/dev/kmsg", "dune: version magic '6.1' should be '6.2'\n", false,
+	  DOCTOR_FAIL, "another kernel" },
+	{ "kernel-log", "/dev/kmsg", "dune: disagrees about version of symbol x\n", false,
+	  DOCTOR_FAIL, "another kernel" },
+	{ "kernel-log", "/dev/kmsg", "dune: Unknown symbol x (err -2)\n", false, DOCTOR_FAIL,
+	  "another kernel" },
+	{ "kernel-log", "/dev/kmsg", "Loading of unsigned module is rejected\n", false, DOCTOR_FAIL,
+	  "mokutil" },
+	{ "kernel-log", "/dev/kmsg",
+	  "Lockdown: modprobe: unsigned module loading is restricted; see man\n", false,
+	  DOCTOR_FAIL, "mokutil" },
+	{ "kernel-log", "/dev/kmsg", "Loading of module with unavailable key is rejected\n", false,
+	  DOCTOR_FAIL, "enroll" },
+	{ "kernel-log", "/dev/kmsg", VMX_IS_HELD, true, DOCTOR_WARN, "kvm_intel" },
+	{ "kernel-log", "/dev/kmsg", "dune: VMXON failed: -95\n", true, DOCTOR_WARN, "firmware" },
+	{ "kernel-log", "/dev/kmsg", "dune: VMX is not on again after resume\n", true, DOCTOR_WARN,
+	  "modprobe -r dune" },
+	/* The last word counts. */
+	{ "kernel-log", "/dev/kmsg", VMX_IS_HELD "[2.0] dune: VMXON failed: -95\n", false,
+	  DOCTOR_WARN, "firmware" },
+	{ "kernel-log", "/dev/kmsg", "dune: VMXON failed: -95\n" VMX_IS_HELD, false, DOCTOR_WARN,
+	  "kvm_intel" },
+	{ "ceilings", "/elsewhere", "", false, DOCTOR_WARN, NULL },
+	{ "ceilings", "/elsewhere", "", true, DOCTOR_OK, NULL },
+	{ "ceilings", PARAMETERS "max_contexts", "0\n", false, DOCTOR_FAIL, "max_contexts" },
+	{ "ceilings", PARAMETERS "max_vcpus", "0\n", true, DOCTOR_FAIL, "max_vcpus" },
+	{ "ceilings", PARAMETERS "max_private", "31\n", true, DOCTOR_FAIL, "max_private" },
+	{ "ceilings", PARAMETERS "max_private", "32\n", true, DOCTOR_OK, NULL },
+};
+
+START_TEST(what_the_kernel_shows)
+{
+	const struct kernel_row *row = &kernel_rows[_i];
+	struct doctor_finding finding;
+
+	if (row->loaded)
+		put(LOADED, "10000\n");
+	put(row->path, row->text);
+	finding = check(doctor_kernel_checks, row->what);
+	ck_assert_msg(finding.state == row->state, "%s: %d, %s", row->text, finding.state,
+		      finding.detail);
+	if (row->hint)
+		ck_assert_ptr_nonnull(strstr(finding.hint, row->hint));
+	else
+		ck_assert_str_eq(finding.hint, "");
+}
+END_TEST
+
+/* Four bytes of attributes, then the value. */
+START_TEST(secure_boot)
+{
+	static const char on[] = { 6, 0, 0, 0, 1 };
+	char path[512];
+	FILE *file;
+
+	put("/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", "");
+	ck_assert_int_eq(check(doctor_kernel_checks, "signing").state, DOCTOR_OK);
+	snprintf(path, sizeof(path), "%s%s", root,
+		 "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c");
+	file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	fwrite(on, 1, sizeof(on), file);
+	fclose(file);
+	ck_assert_int_eq(check(doctor_kernel_checks, "signing").state, DOCTOR_WARN);
+}
+END_TEST
+
+START_TEST(firmware_by_the_log)
+{
+	put("/proc/cpuinfo", CPUINFO("", ""));
+	put("/dev/kmsg", "<6>[0.1] x86/cpu: VMX (outside TXT) disabled by BIOS\n");
+	ck_assert_int_eq(check(doctor_cpu_checks, "firmware").state, DOCTOR_FAIL);
+}
+END_TEST
+
+/* Every errno of opening or asking the device has a remedy of its own. */
+static const struct problem_row {
+	const char *problem, *hint;
+} problem_rows[] = {
+	{ "ENOENT", "modprobe dune" }, { "ENXIO", "stale" },
+	{ "ENODEV", "stale" },	       { "EACCES", "chown" },
+	{ "EPERM", "DeviceAllow" },    { "EPROTONOSUPPORT", "one version" },
+	{ "EMFILE", "LimitNOFILE" },   { "ENFILE", "file-max" },
+	{ "ENOMEM", "memory" },	       { "EIO", "restart duned" },
+};
+
+START_TEST(problems_of_the_service)
+{
+	const struct problem_row *row = &problem_rows[_i];
+	struct dune_client_info info = { .version = DUNE_VERSION,
+					 .module = { .problem = (char *)row->problem } };
+	struct doctor_finding finding;
+
+	doctor.info = &info;
+	finding = check(doctor_service_checks, "module-access");
+	ck_assert_int_eq(finding.state, DOCTOR_FAIL);
+	ck_assert_ptr_nonnull(strstr(finding.detail, row->problem));
+	ck_assert_ptr_nonnull(strstr(finding.hint, row->hint));
+	ck_assert_int_eq(check(doctor_service_checks, "quotas").state, DOCTOR_FAIL);
+	info.quotas.contexts_per_host = 1;
+	ck_assert_int_eq(check(doctor_service_checks, "quotas").state, DOCTOR_FAIL);
+	info.quotas.contexts_per_user = 1;
+	ck_assert_int_eq(check(doctor_service_checks, "quotas").state, DOCTOR_OK);
+}
+END_TEST
+
 START_TEST(what_the_service_says)
 {
 	struct dune_client_info info = {
@@ -283,6 +446,10 @@ int main(void)
 	tcase_add_test(tests, device_states);
 	tcase_add_loop_test(tests, kvm_states, 0, NR_ROWS(kvm_rows));
 	tcase_add_loop_test(tests, settings_of_the_kernel, 0, NR_ROWS(file_rows));
+	tcase_add_loop_test(tests, what_the_kernel_shows, 0, NR_ROWS(kernel_rows));
+	tcase_add_test(tests, secure_boot);
+	tcase_add_test(tests, firmware_by_the_log);
+	tcase_add_loop_test(tests, problems_of_the_service, 0, NR_ROWS(problem_rows));
 	tcase_add_test(tests, what_the_service_says);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
