@@ -36,4 +36,13 @@ static inline void vm_flags_mod(struct vm_area_struct *vma, vm_flags_t set, vm_f
 #define pmd_leaf_compat pmd_leaf
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#define shrinker_alloc(flags, name) kzalloc(sizeof(struct shrinker), GFP_KERNEL)
+#define shrinker_register_compat(shrinker) register_shrinker(shrinker, "dune")
+#define shrinker_free_compat(shrinker) (unregister_shrinker(shrinker), kfree(shrinker))
+#else
+#define shrinker_register_compat(shrinker) (shrinker_register(shrinker), 0)
+#define shrinker_free_compat shrinker_free
+#endif
+
 #endif

@@ -501,6 +501,25 @@ struct dune_vcpu *context_vcpu(struct dune_context *ctx)
 
 /* ---- operations by id ---- */
 
+bool contexts_trylock(void)
+{
+	return mutex_trylock(&contexts_lock);
+}
+
+void contexts_unlock(void)
+{
+	mutex_unlock(&contexts_lock);
+}
+
+struct dune_context *contexts_next(u64 *id)
+{
+	unsigned long index = *id;
+	struct dune_context *ctx = xa_find_after(&contexts, &index, ULONG_MAX, XA_PRESENT);
+
+	*id = ctx ? index : 0;
+	return ctx;
+}
+
 static struct dune_context *context_find(u64 id)
 {
 	lockdep_assert_held(&contexts_lock);

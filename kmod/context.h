@@ -102,6 +102,11 @@ bool context_stats_after(u64 after_id, struct dune_stats *stats,
 
 void context_put(struct dune_context *ctx);
 
+/* The table of contexts, for who goes through it; contexts_next goes round and is NULL at its end. */
+bool contexts_trylock(void);
+void contexts_unlock(void);
+struct dune_context *contexts_next(u64 *id);
+
 /*
  * Ends the context for `cause`: the process gets SIGKILL. The first caller wins and returns true; it
  * then fills ctx->report and calls context_report_done.

@@ -339,6 +339,41 @@ bool ept_test_young(struct dune_context *ctx, unsigned long address)
 	return found;
 }
 
+/* The next slot that has tables below it, or 0. */
+static u32 next_victim(struct dune_ept *ept)
+{
+	u32 tries = ept->nr_slots;
+
+	lockdep_assert_held(&ept->lock);
+	while (tries--) {
+		unsigned int level = EPT_LEVELS - 2;
+		u64 *entry;
+
+		ept->victim = ept->victim % ept->nr_slots + 1;
+		entry = ept_reach(ept, (u64)ept->victim << DUNE_SLOT_SHIFT, &level, NULL);
+		if (entry && is_table(*entry, level))
+			return ept->victim;
+	}
+	return 0;
+}
+
+u64 ept_give_back(struct dune_context *ctx)
+{
+	struct dune_ept *ept = &ctx->ept;
+	u64 before = READ_ONCE(ept->nr_pages), after, base;
+	u32 slot;
+
+	spin_lock(&ept->lock);
+	slot = next_victim(ept);
+	base = (u64)(ept->slices[slot] - 1) << DUNE_SLOT_SHIFT;
+	spin_unlock(&ept->lock);
+	if (!slot)
+		return 0;
+	ept_zap_and_kick(ctx, base, base + SLICE_SIZE);
+	after = READ_ONCE(ept->nr_pages);
+	return before > after ? before - after : 0;
+}
+
 /*
  * EPT is a cache: at its limit a context loses the mappings of one slot after the other and fills them again,
  * it is never refused anything for it.
@@ -346,16 +381,11 @@ bool ept_test_young(struct dune_context *ctx, unsigned long address)
 static void ept_reclaim(struct dune_context *ctx)
 {
 	struct dune_ept *ept = &ctx->ept;
-	u64 limit = max_t(u64, context_limit(ctx, DUNE_LIMIT_EPT), EPT_PAGES_MIN), base;
+	u64 limit = max_t(u64, context_limit(ctx, DUNE_LIMIT_EPT), EPT_PAGES_MIN);
 	u32 tries = READ_ONCE(ept->nr_slots);
 
-	while (READ_ONCE(ept->nr_pages) + EPT_LEVELS > limit && tries--) {
-		spin_lock(&ept->lock);
-		ept->victim = ept->victim % ept->nr_slots + 1;
-		base = (u64)(ept->slices[ept->victim] - 1) << DUNE_SLOT_SHIFT;
-		spin_unlock(&ept->lock);
-		ept_zap_and_kick(ctx, base, base + SLICE_SIZE);
-	}
+	while (READ_ONCE(ept->nr_pages) + EPT_LEVELS > limit && tries--)
+		ept_give_back(ctx);
 }
 
 void ept_flush_now(struct dune_vcpu *vcpu)
@@ -373,20 +403,27 @@ void ept_flush_now(struct dune_vcpu *vcpu)
 
 /* ---- slots ---- */
 
+static u32 find_slot(const struct dune_ept *ept, u32 slice)
+{
+	u32 slot;
+
+	for (slot = 1; slot <= ept->nr_slots; slot++)
+		if (ept->slices[slot] == slice)
+			break;
+	return slot;
+}
+
 s64 ept_slice(struct dune_context *ctx, unsigned long hva)
 {
-	u32 limit = min_t(u64, (1ull << (hw_gpa_bits() - DUNE_SLOT_SHIFT)), DUNE_SLOTS_MAX);
+	u32 limit = min_t(u64, (1ull << (hw_gpa_bits() - DUNE_SLOT_SHIFT)), DUNE_SLOTS_MAX), slot;
 	u32 slice = (hva >> DUNE_SLOT_SHIFT) + 1;
 	struct dune_ept *ept = &ctx->ept;
 	s64 ret = -ENOSPC;
-	u32 slot;
 
 	if (hva >= TASK_SIZE_MAX)
 		return -EFAULT;
 	spin_lock(&ept->lock);
-	for (slot = 1; slot <= ept->nr_slots; slot++)
-		if (ept->slices[slot] == slice)
-			break;
+	slot = find_slot(ept, slice);
 	if (slot < limit) {
 		if (slot > ept->nr_slots) {
 			ept->slices[slot] = slice;
@@ -395,6 +432,40 @@ s64 ept_slice(struct dune_context *ctx, unsigned long hva)
 		ret = (s64)slot << DUNE_SLOT_SHIFT;
 	}
 	spin_unlock(&ept->lock);
+	return ret;
+}
+
+s64 ept_slice_move(struct dune_context *ctx, unsigned long hva, unsigned long from)
+{
+	u32 slot, slice = (hva >> DUNE_SLOT_SHIFT) + 1;
+	struct dune_ept *ept = &ctx->ept;
+	LIST_HEAD(freed);
+	s64 ret;
+	u64 gen;
+
+	if (hva >= TASK_SIZE_MAX || from >= TASK_SIZE_MAX)
+		return -EFAULT;
+	spin_lock(&ept->lock);
+	slot = find_slot(ept, slice);
+	if (slot > ept->nr_slots) {
+		slot = find_slot(ept, (from >> DUNE_SLOT_SHIFT) + 1);
+		if (slot > ept->nr_slots) {
+			spin_unlock(&ept->lock);
+			return -ENOENT;
+		}
+		ret = (s64)slot << DUNE_SLOT_SHIFT;
+		ept->zaps += ept_zap_table(ept, ept->root, EPT_LEVELS - 1, ret, ret + SLICE_SIZE,
+					   &freed);
+		WRITE_ONCE(ept->slices[slot], slice);
+		/* Fills that still speak of the slice before are void. */
+		WRITE_ONCE(ept->seq, ept->seq + 1);
+		WRITE_ONCE(ept->gen, ept->gen + 1);
+	}
+	ret = (s64)slot << DUNE_SLOT_SHIFT;
+	gen = ept->gen;
+	spin_unlock(&ept->lock);
+	ept_kick(ctx, gen);
+	ept_free_list(&freed);
 	return ret;
 }
 
@@ -509,12 +580,12 @@ static enum ept_result ept_look(struct dune_context *ctx, u64 gpa, u32 access,
 
 	if (!slot || slot > READ_ONCE(ept->nr_slots))
 		return EPT_BAD;
+	/* Pairs with the locks where it changes: neither the slice nor the walk is older than it. */
+	ret_found->seq = smp_load_acquire(&ept->seq);
 	ret_found->hva = ((u64)(READ_ONCE(ept->slices[slot]) - 1) << DUNE_SLOT_SHIFT) +
 			 (gpa & (SLICE_SIZE - 1));
 	if (ret_found->hva >= TASK_SIZE_MAX)
 		return EPT_BAD;
-	ret_found->seq = READ_ONCE(ept->seq);
-	smp_rmb();	/* pairs with the lock in ept_invalidating: the walk is not older than seq */
 	hostpt_walk(ctx->mm, ret_found->hva, leaf);
 	if ((access & EPT_EXEC) && leaf->noexec)
 		return EPT_NOEXEC;

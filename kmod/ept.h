@@ -61,6 +61,11 @@ int ept_map_private(struct dune_context *ctx, u64 gpa, u64 pfn, u32 access);
 
 /* The gpa of the slot for the slice of hva, handing one out: -EFAULT, -ENOSPC. */
 s64 ept_slice(struct dune_context *ctx, unsigned long hva);
+/* The same, by taking the slot over from the slice of `from`: -EFAULT, -ENOENT. May wait for other CPUs. */
+s64 ept_slice_move(struct dune_context *ctx, unsigned long hva, unsigned long from);
+
+/* Drops what one slot maps, another one each time; returns table pages freed. Doesn't sleep. */
+u64 ept_give_back(struct dune_context *ctx);
 
 /* Notifier side; neither sleeps. */
 void ept_invalidate_start(struct dune_context *ctx, unsigned long start, unsigned long end);

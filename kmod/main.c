@@ -27,6 +27,7 @@
 #include "kmod/context.h"
 #include "kmod/hw.h"
 #include "kmod/dev.h"
+#include "kmod/shrink.h"
 
 /* Host ceilings: root's, also at run time. What they can't be is refused, not cut. */
 struct ceiling {
@@ -92,11 +93,16 @@ static int __init dune_init(void)
 	err = context_init();
 	if (err)
 		goto area_done;
-	err = dev_init();
+	err = shrink_init();
 	if (err)
 		goto context_done;
+	err = dev_init();
+	if (err)
+		goto shrink_done;
 	return 0;
 
+shrink_done:
+	shrink_done();
 context_done:
 	context_done();
 area_done:
@@ -109,6 +115,7 @@ hw_done:
 static void __exit dune_exit(void)
 {
 	dev_done();
+	shrink_done();
 	context_done();
 	area_done();
 	hw_done();

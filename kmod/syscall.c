@@ -76,6 +76,15 @@ static s64 hc_slice(struct dune_vcpu *vcpu, const struct dune_regs *regs)
 	return gpa;
 }
 
+static s64 hc_slice_move(struct dune_vcpu *vcpu, const struct dune_regs *regs)
+{
+	s64 gpa = ept_slice_move(vcpu->ctx, regs->rdi, regs->rsi);
+
+	if (gpa > 0)
+		vcpu_count(vcpu, DUNE_COUNT_SLICES);
+	return gpa;
+}
+
 static s64 hc_raise(struct dune_vcpu *vcpu, const struct dune_regs *regs)
 {
 	static const u32 allowed = BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) |
@@ -132,6 +141,7 @@ static const simple_hypercall simple_hypercalls[DUNE_NR_HC] = {
 	[DUNE_HC_RAISE]		= hc_raise,
 	[DUNE_HC_PRIVATE_ALLOC]	= hc_private_alloc,
 	[DUNE_HC_STAT]		= hc_stat,
+	[DUNE_HC_SLICE_MOVE]	= hc_slice_move,
 };
 
 bool hypercall_sleeps(u64 nr)

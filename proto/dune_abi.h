@@ -99,7 +99,9 @@
 #define DUNE_HC_PRIVATE_ALLOC	6	/* rdi = pages; returns the gpa of that many contiguous zeroed */
 /* pages; -EDQUOT over the limit, -ENOMEM */
 #define DUNE_HC_STAT		7	/* rdi = DUNE_COUNT_*; returns this context's counter */
-#define DUNE_NR_HC		8
+#define DUNE_HC_SLICE_MOVE	8	/* rdi = user address, rsi = another one that has a slot: takes the */
+/* slot over from it; -ENOENT. The guest's own tables must not name it any more. */
+#define DUNE_NR_HC		9
 
 /* Longest DUNE_HC_COPY_*, in bytes. */
 #define DUNE_COPY_MAX		65536

@@ -50,6 +50,11 @@ static inline s64 hc_slice(u64 user)
 	return hypercall3(DUNE_HC_SLICE, user, 0, 0);
 }
 
+static inline s64 hc_slice_move(u64 user, u64 from)
+{
+	return hypercall3(DUNE_HC_SLICE_MOVE, user, from, 0);
+}
+
 static inline s64 hc_private_alloc(u64 pages)
 {
 	return hypercall3(DUNE_HC_PRIVATE_ALLOC, pages, 0, 0);

@@ -61,11 +61,13 @@ static u64 *slice_entry(u64 address, int *ret_error)
 	return (u64 *)to_gva(*top & PTE_ADDRESS) + (address >> 30 & 511);
 }
 
-static int install_large(u64 *entry, u64 slot)
+/* 2 MB pages, where the CPU has no larger ones; `table` is a page for it, 0 = a new one. */
+static int install_large(u64 *entry, u64 slot, s64 table)
 {
-	s64 table = pool_get();
 	u64 *at;
 
+	if (!table)
+		table = pool_get();
 	if (table < 0)
 		return table;
 	at = (u64 *)to_gva(table);
@@ -75,12 +77,63 @@ static int install_large(u64 *entry, u64 slot)
 	return 0;
 }
 
-/* The gigabyte around a lower-half address is mapped: 0, -ENOSPC no slot, -EDQUOT, -ENOMEM. */
+static void flush(void)
+{
+	u64 cr3;
+
+	__asm__ volatile("mov %%cr3, %0\n\tmov %0, %%cr3" : "=r"(cr3) : : "memory");
+}
+
+/*
+ * An entry to give up, by second chance: the hand takes the accessed bit from what it passes, and stops at the
+ * first entry that has not been used since. ret_address is what the entry maps.
+ */
+static u64 *find_victim(u64 *ret_address)
+{
+	static u64 hand;
+
+	/* Two rounds: the second one finds what the first has marked. */
+	for (u64 left = 2 * (USER_END >> 30); left; left--, hand++) {
+		u64 top, *entry;
+
+		hand %= USER_END >> 30;
+		top = pml4[hand >> 9];
+		if (!(top & PTE_P)) {
+			hand |= 511;
+			continue;
+		}
+		entry = (u64 *)to_gva(top & PTE_ADDRESS) + (hand & 511);
+		if (!(*entry & PTE_P))
+			continue;
+		if (!(*entry & PTE_A)) {
+			*ret_address = hand++ << 30;
+			return entry;
+		}
+		*entry &= ~PTE_A;
+	}
+	return NULL;
+}
+
+/* All slots are taken: the gigabyte of `address` gets that of another one, which will be missed if it is used. */
+static s64 take_over(u64 address, s64 *ret_table)
+{
+	u64 from, *victim = find_victim(&from);
+
+	if (!victim)
+		return -ENOSPC;
+	if (!(*victim & PTE_PS))
+		*ret_table = *victim & PTE_ADDRESS;
+	*victim = 0;
+	flush();
+	return hc_slice_move(address, from);
+}
+
+/* The gigabyte around a lower-half address is mapped: 0, -EDQUOT, -ENOMEM. */
 int slice_ensure(u64 address)
 {
+	s64 slot, table = 0;
 	int error = 0;
 	u64 *entry;
-	s64 slot;
 
 	if (address >= USER_END)
 		return -EFAULT;
@@ -90,10 +143,12 @@ int slice_ensure(u64 address)
 	if (*entry & PTE_P)
 		return 0;
 	slot = hc_slice(address);
+	if (slot == -ENOSPC)
+		slot = take_over(address, &table);
 	if (slot < 0)
 		return slot;
 	if (!boot.page_1g)
-		return install_large(entry, slot);
+		return install_large(entry, slot, table);
 	*entry = slot | PTE_P | PTE_RW | PTE_A | PTE_D | PTE_PS | user_bit;
 	return 0;
 }
