@@ -320,10 +320,10 @@ demo: deps
 	@B=$(B) tests/vm/demo
 
 
-## check		all tests: check-unit, check-abi, check-vm
+## check		all tests: check-style, check-unit, check-abi, check-vm
 .PHONY: check
 check:
-	@MAKE="$(MAKE)" tests/check $(B) check-unit check-abi check-vm
+	@MAKE="$(MAKE)" tests/check $(B) check-style check-unit check-abi check-vm
 
 # ---- deps, install, style, clean ----
 # Debian 12 packages: compilers and libraries; the emulated machine and its kernel; Debian programs that
@@ -373,6 +373,7 @@ $(call install_all,644,$(PUBLIC_HEADERS),$(INCLUDEDIR))
 644 $(B)/libdune/dune.pc $(LIBDIR)/pkgconfig/dune.pc
 $(call install_all,644,$(wildcard proto/*.varlink),$(DATADIR)/dune)
 $(call install_all,644,$(wildcard dunectl/*.1),$(DATADIR)/man/man1)
+$(call install_all,644,$(wildcard kmod/*.4),$(DATADIR)/man/man4)
 $(call install_all,644,$(wildcard duned/*.5),$(DATADIR)/man/man5)
 $(call install_all,644,$(wildcard duned/*.8 libdune/exec/*.8),$(DATADIR)/man/man8)
 644 dunectl/completion/dunectl.bash $(DATADIR)/bash-completion/completions/dunectl
@@ -440,6 +441,11 @@ style:
 	done; rm -f $(B)/style.want; \
 	[ $$bad = 0 ] || { echo "  style    $$bad files are not formatted: clang-format -i"; exit 1; }
 	@$(if $(STYLE_SH),shellcheck -S warning $(STYLE_SH))
+
+## check-style	`make style`, with the number of files
+.PHONY: check-style
+check-style: style
+	@echo "style: $(words $(STYLE_C) $(STYLE_SH)) passed, 0 failed, 0 skipped"
 
 .PHONY: clean
 clean:

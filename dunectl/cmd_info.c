@@ -16,8 +16,8 @@ static const struct output_column pairs[] = {
 	{ "Slots of a context", "module.slots", OUTPUT_NUMBER },
 	{ "Contexts now", "module.allocated.contexts", OUTPUT_NUMBER },
 	{ "Vcpus now", "module.allocated.vcpus", OUTPUT_NUMBER },
-	{ "Private pages now", "module.allocated.private_pages", OUTPUT_NUMBER },
-	{ "EPT pages now", "module.allocated.ept_pages", OUTPUT_NUMBER },
+	{ "Private memory now", "module.allocated.private_pages", OUTPUT_PAGES },
+	{ "EPT tables now", "module.allocated.ept_pages", OUTPUT_PAGES },
 	{ "Run pages now", "module.allocated.run_pages", OUTPUT_NUMBER },
 	{ "VMCS pages now", "module.allocated.vmcs_pages", OUTPUT_NUMBER },
 	{ "Contexts created", "module.created", OUTPUT_NUMBER },
@@ -26,9 +26,11 @@ static const struct output_column pairs[] = {
 	{ "Contexts per user", "quotas.contexts_per_user", OUTPUT_NUMBER },
 	{ "Contexts per host", "quotas.contexts_per_host", OUTPUT_NUMBER },
 	{ "Default vcpus", "quotas.defaults.vcpus", OUTPUT_LIMIT },
-	{ "Default private pages", "quotas.defaults.private_pages", OUTPUT_LIMIT },
+	{ "Default private memory", "quotas.defaults.private_pages", OUTPUT_LIMIT_PAGES },
+	{ "Default EPT tables", "quotas.defaults.ept_pages", OUTPUT_LIMIT_PAGES },
 	{ "Maximum vcpus", "quotas.maximum.vcpus", OUTPUT_LIMIT },
-	{ "Maximum private pages", "quotas.maximum.private_pages", OUTPUT_LIMIT },
+	{ "Maximum private memory", "quotas.maximum.private_pages", OUTPUT_LIMIT_PAGES },
+	{ "Maximum EPT tables", "quotas.maximum.ept_pages", OUTPUT_LIMIT_PAGES },
 };
 
 static int info_run(struct dunectl *ctl, int argc, char **argv)

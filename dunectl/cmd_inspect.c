@@ -18,10 +18,10 @@ static const struct output_column pairs[] = {
 	{ "Cause", "cause", OUTPUT_TEXT },
 	{ "Vcpus", "usage.vcpus", OUTPUT_NUMBER },
 	{ "Vcpu limit", "limits.vcpus", OUTPUT_LIMIT },
-	{ "Private pages", "usage.private_pages", OUTPUT_NUMBER },
-	{ "Private limit", "limits.private_pages", OUTPUT_LIMIT },
-	{ "EPT pages", "usage.ept_pages", OUTPUT_NUMBER },
-	{ "EPT limit", "limits.ept_pages", OUTPUT_LIMIT },
+	{ "Private memory", "usage.private_pages", OUTPUT_PAGES },
+	{ "Private limit", "limits.private_pages", OUTPUT_LIMIT_PAGES },
+	{ "EPT tables", "usage.ept_pages", OUTPUT_PAGES },
+	{ "EPT limit", "limits.ept_pages", OUTPUT_LIMIT_PAGES },
 };
 
 static const struct output_column report_pairs[] = {

@@ -15,7 +15,7 @@ static const struct output_column columns[] = {
 	{ "STATE", "state", OUTPUT_STATE },
 	{ "CAUSE", "cause", OUTPUT_TEXT },
 	{ "VCPUS", "usage.vcpus", OUTPUT_NUMBER },
-	{ "PRIVATE", "private_bytes", OUTPUT_SIZE },
+	{ "PRIVATE", "usage.private_pages", OUTPUT_PAGES },
 	{ "COMMAND", "command", OUTPUT_TEXT },
 };
 
@@ -24,7 +24,7 @@ static void list_free(struct dune_client_list **list)
 	dune_client_list_free(*list);
 }
 
-/* What only the table shows: the owner by name, pages as bytes. */
+/* What only the table shows: the owner by name. */
 static void add_for_people(struct json_object *row, const struct dune_client_context *context)
 {
 	struct passwd *user = getpwuid(context->owner);
@@ -33,7 +33,6 @@ static void add_for_people(struct json_object *row, const struct dune_client_con
 		json_put_text(row, "user", user->pw_name);
 	else
 		json_put_number(row, "user", context->owner);
-	json_put_number(row, "private_bytes", context->usage.private_pages * 4096);
 }
 
 static int list_run(struct dunectl *ctl, int argc, char **argv)

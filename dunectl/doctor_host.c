@@ -74,7 +74,9 @@ static void check_module(const struct doctor *doctor, struct doctor_finding *fin
 		doctor_hint(finding, "as root: modprobe dune (dmesg says why when it fails)");
 	} else {
 		doctor_note(finding, DOCTOR_FAIL, "not installed for kernel %s", kernel.release);
-		doctor_hint(finding, "as root: make dkms-install (or make modules_install), then modprobe dune");
+		doctor_hint(
+			finding,
+			"as root: make dkms-install (or make modules_install), then modprobe dune");
 	}
 }
 

@@ -21,6 +21,9 @@
 /* Columns of one table. */
 #define COLUMNS_MAX 24
 
+/* What the module and the service count memory in. */
+#define PAGE_BYTES 4096
+
 /* Spaces between columns. */
 #define GAP 2
 
@@ -108,10 +111,10 @@ static void format_cell(struct json_object *value, enum output_format format, ch
 		format_array(value, cell);
 	else if (format == OUTPUT_TEXT || format == OUTPUT_STATE)
 		format_text(json_object_get_string(value), cell);
-	else if ((format == OUTPUT_LIMIT || format == OUTPUT_LIMIT_SIZE) && number == 0)
+	else if ((format == OUTPUT_LIMIT || format == OUTPUT_LIMIT_PAGES) && number == 0)
 		strcpy(cell, "-");
-	else if (format == OUTPUT_SIZE || format == OUTPUT_LIMIT_SIZE)
-		format_size(number, cell);
+	else if (format == OUTPUT_PAGES || format == OUTPUT_LIMIT_PAGES)
+		format_size(number * PAGE_BYTES, cell);
 	else if (format == OUTPUT_HEX)
 		snprintf(cell, CELL_MAX, "%#" PRIx64, number);
 	else

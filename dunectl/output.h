@@ -27,10 +27,10 @@ enum output_format {
 	OUTPUT_TEXT,
 	OUTPUT_STATE, /* text, coloured by its meaning */
 	OUTPUT_NUMBER,
-	OUTPUT_SIZE, /* bytes */
+	OUTPUT_PAGES, /* pages of 4 KB, shown as memory */
 	OUTPUT_HEX,
 	OUTPUT_LIMIT, /* number, 0 = none */
-	OUTPUT_LIMIT_SIZE, /* bytes, 0 = none */
+	OUTPUT_LIMIT_PAGES, /* pages, 0 = none */
 };
 
 struct output_column {

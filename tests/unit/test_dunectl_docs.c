@@ -110,6 +110,39 @@ START_TEST(exit_statuses_stand_in_the_man_page)
 }
 END_TEST
 
+/* Every counter and every exit reason that proto/names.c knows, and no other. */
+START_TEST(counters_stand_in_the_man_page)
+{
+	char names[LIST_MAX], man[LIST_MAX];
+
+	shell("sed -n 's/^\t\\[DUNE_COUNT_.*= \"\\(.*\\)\",/\\1/p' proto/names.c", names);
+	shell("sed -n '/^\\.SH COUNTERS/,/^VM exits/p' dunectl/dunectl.1 | grep -A1 '^\\.TP' |\n"
+	      "sed -n 's/^\\.B //p'",
+	      man);
+	ck_assert_str_eq(names, man);
+	shell("sed -n 's/^\t\\[[0-9]*\\] = \"\\(.*\\)\",/\\1/p' proto/names.c", names);
+	shell("sed -n '/^VM exits/,/^What has/p' dunectl/dunectl.1 | grep -v ' ' | tr -d ,.", man);
+	ck_assert_str_eq(names, man);
+}
+END_TEST
+
+/* dune(4) names the module's parameters, and only these. */
+START_TEST(parameters_stand_in_the_man_page)
+{
+	char code[LIST_MAX], man[LIST_MAX];
+
+	shell("sed -n 's/^MODULE_PARM_DESC(\\([a-z0-9_]*\\),.*/\\1/p' kmod/*.c kmod/vmx/*.c | sort",
+	      code);
+	shell("sed -n '/^\\.SH PARAMETERS/,/^\\.SH REF/p' kmod/dune.4 | grep -A1 '^\\.TP' |\n"
+	      "sed -n 's/^\\.B //p' | sort",
+	      man);
+	ck_assert_str_eq(code, man);
+	shell("sed -n 's/^module_param[a-z_]*(\\([a-z0-9_]*\\),.*/\\1/p' kmod/*.c kmod/vmx/*.c | sort",
+	      man);
+	ck_assert_str_eq(code, man);
+}
+END_TEST
+
 START_TEST(contexts_are_completed)
 {
 	static const struct canned service[] = {
@@ -149,6 +182,8 @@ int main(void)
 	tcase_add_test(tests, the_verbs_here_are_all);
 	tcase_add_loop_test(tests, options_agree, 0, NR_ROWS(verbs));
 	tcase_add_test(tests, exit_statuses_stand_in_the_man_page);
+	tcase_add_test(tests, counters_stand_in_the_man_page);
+	tcase_add_test(tests, parameters_stand_in_the_man_page);
 	tcase_add_test(tests, contexts_are_completed);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);

@@ -8,13 +8,23 @@ say() {
 	printf '\n\033[1m$ %s\033[0m\n' "$*"
 }
 
+# quoted WORD...: as it would be typed.
+quoted() {
+	for word in "$@"; do
+		case $word in
+		*[!A-Za-z0-9_./=:,+-]*) printf " '%s'" "$word" ;;
+		*) printf ' %s' "$word" ;;
+		esac
+	done
+}
+
 # compare WHAT COMMAND...: natively and in a context; the same output and status.
 compare() {
 	what=$1
 	shift
 	as_user alice "$@" >/tmp/native 2>&1
 	native=$?
-	say "dunectl launch -- $*"
+	say "dunectl launch --$(quoted "$@")"
 	as_user alice dunectl launch --name "$what" -- "$@" >/tmp/inside 2>&1
 	inside=$?
 	head -n 5 /tmp/inside
