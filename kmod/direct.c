@@ -144,4 +144,5 @@ static int direct_get(char *buffer, const struct kernel_param *param)
 
 static const struct kernel_param_ops direct_ops = { .set = direct_set, .get = direct_get };
 module_param_cb(direct_calls, &direct_ops, NULL, 0644);
+__MODULE_PARM_TYPE(direct_calls, "bool");
 MODULE_PARM_DESC(direct_calls, "make getpid and its like from the exit handler (default N)");

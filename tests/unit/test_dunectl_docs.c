@@ -116,12 +116,13 @@ START_TEST(counters_stand_in_the_man_page)
 	char names[LIST_MAX], man[LIST_MAX];
 
 	shell("sed -n 's/^\t\\[DUNE_COUNT_.*= \"\\(.*\\)\",/\\1/p' proto/names.c", names);
-	shell("sed -n '/^\\.SH COUNTERS/,/^VM exits/p' dunectl/dunectl.1 | grep -A1 '^\\.TP' |\n"
+	shell("sed -n '/^\\.SH COUNTERS/,/^VM exits are/p' dunectl/dunectl.1 | grep -A1 '^\\.TP' |\n"
 	      "sed -n 's/^\\.B //p'",
 	      man);
 	ck_assert_str_eq(names, man);
 	shell("sed -n 's/^\t\\[[0-9]*\\] = \"\\(.*\\)\",/\\1/p' proto/names.c", names);
-	shell("sed -n '/^VM exits/,/^What has/p' dunectl/dunectl.1 | grep -v ' ' | tr -d ,.", man);
+	shell("sed -n '/^VM exits are/,/^What has/p' dunectl/dunectl.1 | grep -v ' ' | tr -d ,.",
+	      man);
 	ck_assert_str_eq(names, man);
 }
 END_TEST
