@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <dune/dune.h>
+#include "libdune/guest/layout.h"
 #include "tests/bench/bench.h"
 
 #define VECTOR_BP    3
@@ -51,6 +52,37 @@ __asm__(".pushsection .text\n"
 	"handle_invalid:	addq $2, (%rsp)\n"
 	"handle_trap:		iretq\n"
 	".popsection\n");
+
+/*
+ * A system call from ring 3 to this program: own stack, a function for an answer, and back; a number that is not
+ * 0 ends ring 3.
+ */
+void handle_syscall(void);
+void go_to_ring3(void);
+__asm__(".pushsection .text\n"
+	"handle_syscall:	mov %rsp, ring3_stack(%rip)\n"
+	"			mov ring0_stack(%rip), %rsp\n"
+	"			push %rcx\n"
+	"			push %r11\n"
+	"			test %eax, %eax\n"
+	"			jnz 1f\n"
+	"			call answer_nothing\n"
+	"			pop %r11\n"
+	"			pop %rcx\n"
+	"			mov ring3_stack(%rip), %rsp\n"
+	"			sysretq\n"
+	"answer_nothing:	ret\n"
+	/* void go_to_ring3(void): goes on in ring 3 on the same stack. */
+	"go_to_ring3:		pop %rcx\n"
+	"			mov $2, %r11d\n"
+	"			mov %rsp, ring0_stack(%rip)\n"
+	"			subq $4096, ring0_stack(%rip)\n"
+	"			sysretq\n"
+	/* The end of it: on after the SYSCALL, in ring 0. */
+	"1:			mov ring3_stack(%rip), %rsp\n"
+	"			jmp *%rcx\n"
+	".popsection\n");
+uint64_t ring0_stack, ring3_stack;
 
 static void run_null_exit(void)
 {
@@ -97,6 +129,16 @@ static void run_syscall(void)
 			 : "i"(SYS_getpid)
 			 : "rcx", "r11", "memory");
 	bench_expect(result, pid);
+}
+
+static void run_ring3(void)
+{
+	__asm__ volatile(LEAVE_RED_ZONE "call go_to_ring3\n\txor %%eax, %%eax\n\t" BENCH_REPT
+					"syscall" BENCH_ENDR
+					"inc %%eax\n\tsyscall\n\t" BACK_TO_STACK
+			 :
+			 :
+			 : "rax", "rcx", "r11", "memory", "cc");
 }
 
 static void run_cpuid(void)
@@ -207,6 +249,10 @@ static const struct bench_row rows[] = {
 static const struct bench_row direct_row = { "getpid_direct", "ring 0: getpid by the direct path",
 					     run_getpid };
 
+static const struct bench_row ring3_row = { "ring3_syscall",
+					    "ring 3: SYSCALL to own ring 0, stack, call",
+					    run_ring3 };
+
 static const struct bench_row trap_rows[] = {
 	{ "trap_ud", "ring 0: own #UD, smallest handler", run_invalid },
 	{ "trap_bp", "ring 0: own #BP, smallest handler", run_breakpoint },
@@ -223,6 +269,51 @@ static void trap_row(const struct bench_row *row, const volatile struct dune_run
 	bench_measure(row, run_page, instructions, exits);
 	load_idt(&runtime_idt);
 	bench_print(row, instructions, exits);
+}
+
+#define MSR_LSTAR 0xc0000082
+#define CR4_SMEP  (1ull << 20)
+#define CR4_SMAP  (1ull << 21)
+#define PTE_US	  4ull
+#define PTE_PS	  0x80ull
+#define TABLE(e)  ((uint64_t *)(RUNTIME_BASE + ((e)&0x000ffffffffff000ull)))
+
+static uint64_t write_lstar(uint64_t value)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(MSR_LSTAR));
+	__asm__ volatile("wrmsr" : : "c"(MSR_LSTAR), "a"((uint32_t)value), "d"(value >> 32));
+	return low | (uint64_t)high << 32;
+}
+
+/* Ring 3 may use the gigabyte around `address`, and ring 0 still may, too. */
+static void open_to_ring3(uint64_t address)
+{
+	uint64_t cr3, cr4, *top, *entry;
+
+	__asm__ volatile("mov %%cr3, %0\n\tmov %%cr4, %1" : "=r"(cr3), "=r"(cr4));
+	top = TABLE(cr3) + (address >> 39 & 511);
+	entry = TABLE(*top) + (address >> 30 & 511);
+	*top |= PTE_US;
+	for (int i = 0; !(*entry & PTE_PS) && i < 512; i++)
+		TABLE(*entry)[i] |= PTE_US;
+	*entry |= PTE_US;
+	cr4 &= ~(CR4_SMEP | CR4_SMAP);
+	__asm__ volatile("mov %1, %%cr4\n\tmov %0, %%cr3" : : "r"(cr3), "r"(cr4) : "memory");
+}
+
+static void ring3(const volatile struct dune_run *run_page)
+{
+	uint64_t instructions[BENCH_REPEATS], exits[BENCH_REPEATS], lstar;
+
+	if (!bench_is_wanted(&ring3_row))
+		return;
+	open_to_ring3((uint64_t)run_ring3);
+	lstar = write_lstar((uint64_t)handle_syscall);
+	bench_measure(&ring3_row, run_page, instructions, exits);
+	write_lstar(lstar);
+	bench_print(&ring3_row, instructions, exits);
 }
 
 static char *map(void)
@@ -269,5 +360,6 @@ int main(int argc, char **argv)
 		bench_row(&rows[i], run_page);
 	for (size_t i = 0; i < sizeof(trap_rows) / sizeof(*trap_rows); i++)
 		trap_row(&trap_rows[i], run_page);
+	ring3(run_page);
 	return 0;
 }
