@@ -191,6 +191,7 @@ static bool is_stuck(struct dune_vcpu *vcpu, u64 gpa)
  */
 static int fault_in(unsigned long hva, bool write, bool any)
 {
+	vm_flags_t needed = write ? VM_WRITE : VM_READ;
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
 	bool unlocked = false;
@@ -200,7 +201,8 @@ static int fault_in(unsigned long hva, bool write, bool any)
 		return -EINTR;
 	vma = vma_lookup(mm, hva);
 	/* Killable, like any fault. */
-	if (any || (vma && vma_is_anonymous(vma) && !userfaultfd_armed(vma)))
+	if (any || (vma && (vma->vm_flags & needed) && vma_is_anonymous(vma) &&
+		    !userfaultfd_armed(vma)))
 		err = fixup_user_fault(mm, hva, write ? FAULT_FLAG_WRITE : 0, &unlocked);
 	mmap_read_unlock(mm);
 	return err;

@@ -144,11 +144,6 @@ static const simple_hypercall simple_hypercalls[DUNE_NR_HC] = {
 	[DUNE_HC_SLICE_MOVE]	= hc_slice_move,
 };
 
-bool hypercall_sleeps(u64 nr)
-{
-	return nr < DUNE_NR_HC && nr != DUNE_HC_SYSCALL && nr != DUNE_HC_STAT;
-}
-
 enum vcpu_next hypercall(struct dune_vcpu *vcpu)
 {
 	struct dune_regs *regs = &vcpu->run->regs;

@@ -146,7 +146,10 @@ enum vcpu_next exit_inject(struct dune_vcpu *vcpu, u8 vector, bool has_error, u3
 enum vcpu_next exit_deny(struct dune_vcpu *vcpu, u8 vector);
 enum vcpu_next hypercall(struct dune_vcpu *vcpu);
 /* Does this hypercall sleep, take locks or touch user memory? */
-bool hypercall_sleeps(u64 nr);
+static inline bool hypercall_sleeps(u64 nr)
+{
+	return nr != DUNE_HC_SYSCALL && nr != DUNE_HC_STAT && nr < DUNE_NR_HC;
+}
 void vcpu_skip(struct dune_vcpu *vcpu);
 
 /* Raises a fault as the kernel would: a forced signal with its siginfo. */

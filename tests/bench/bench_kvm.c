@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * KVM in the same boot: a hypercall that KVM answers in the kernel, and an exit to user space and
- * back. The guest is real-mode code in one page. Must not depend on anything of ours but the
+ * KVM in the same boot: a hypercall that KVM answers in the kernel, an EPT violation on a page that
+ * the host has, and an exit to user space and back. The guest is real-mode code in one page. Must not depend on anything of ours but the
  * measuring.
  */
 #include <fcntl.h>
@@ -15,10 +15,13 @@
 
 #define GUEST_ADDR  0x1000
 #define GUEST_BYTES 0x1000
+#define DATA_ADDR   0x1000000
+#define DATA_BYTES  (BENCH_PAGES * BENCH_PAGE)
 
 /*
  * Says by OUT how many instructions BENCH_OPS hypercalls took, BENCH_REPEATS + 1 times, and what
- * the last one returned; then nothing but OUT. KVM doesn't know the number.
+ * the last one returned; the same for as many first writes to a page; then nothing but OUT. KVM
+ * doesn't know the number.
  */
 extern const char guest_start[], guest_end[];
 __asm__(".pushsection .rodata\n"
@@ -40,6 +43,19 @@ __asm__(".pushsection .rodata\n"
 	"	jnz 1b\n"
 	"	mov %ebp, %eax\n"
 	"	out %eax, %dx\n"
+	"	mov $16, %cx\n"
+	"	mov $0x1000000, %ebx\n"
+	"3:	rdtsc\n"
+	"	mov %eax, %esi\n"
+	"	.rept 100\n"
+	"	movb $1, (%ebx)\n"
+	"	add $4096, %ebx\n"
+	"	.endr\n"
+	"	rdtsc\n"
+	"	sub %esi, %eax\n"
+	"	out %eax, %dx\n"
+	"	dec %cx\n"
+	"	jnz 3b\n"
 	"2:	out %al, %dx\n"
 	"	jmp 2b\n"
 	"guest_end:\n"
@@ -76,22 +92,35 @@ static void set_registers(void)
 	check(ioctl(vcpu, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
 	sregs.cs.base = 0;
 	sregs.cs.selector = 0;
+	/* All of the address space, also in real mode. */
+	sregs.ds.limit = 0xffffffff;
+	sregs.ds.g = 1;
 	check(ioctl(vcpu, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
 	check(ioctl(vcpu, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+}
+
+/* A piece of guest-physical memory, in pages of 4K that are there. */
+static void *add_memory(int vm, unsigned int slot, uint64_t address, size_t bytes)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.guest_phys_addr = address,
+		.memory_size = bytes,
+		.userspace_addr = (unsigned long)map(bytes, -1),
+	};
+
+	memset((void *)region.userspace_addr, 1, bytes);
+	check(ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region), "KVM_SET_USER_MEMORY_REGION");
+	return (void *)region.userspace_addr;
 }
 
 static void start(void)
 {
 	int kvm = check(open("/dev/kvm", O_RDWR | O_CLOEXEC), "/dev/kvm");
 	int vm = check(ioctl(kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
-	struct kvm_userspace_memory_region region = {
-		.guest_phys_addr = GUEST_ADDR,
-		.memory_size = GUEST_BYTES,
-		.userspace_addr = (unsigned long)map(GUEST_BYTES, -1),
-	};
 
-	memcpy((void *)region.userspace_addr, guest_start, guest_end - guest_start);
-	check(ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region), "KVM_SET_USER_MEMORY_REGION");
+	memcpy(add_memory(vm, 0, GUEST_ADDR, GUEST_BYTES), guest_start, guest_end - guest_start);
+	add_memory(vm, 1, DATA_ADDR, DATA_BYTES);
 	vcpu = check(ioctl(vm, KVM_CREATE_VCPU, 0), "KVM_CREATE_VCPU");
 	run = map(check(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE"), vcpu);
 	set_registers();
@@ -122,20 +151,30 @@ static void run_user_exit(void)
 	bench_expect(result, 0);
 }
 
+/* What the guest measured itself; the first one is a warm-up. */
+static void print_guest(const struct bench_row *row)
+{
+	uint64_t instructions[BENCH_REPEATS];
+
+	next_out(4);
+	for (int i = 0; i < BENCH_REPEATS; i++)
+		instructions[i] = next_out(4);
+	bench_print(row, instructions, NULL);
+}
+
 int main(void)
 {
 	static const struct bench_row hypercall = { "kvm_hypercall", "KVM: null hypercall", NULL };
 	static const struct bench_row user_exit = { "kvm_user_exit",
 						    "KVM: exit to user space and back",
 						    run_user_exit };
-	uint64_t instructions[BENCH_REPEATS];
+	static const struct bench_row present = { "kvm_ept",
+						  "KVM: EPT violation, host page present", NULL };
 
 	start();
-	next_out(4);
-	for (int i = 0; i < BENCH_REPEATS; i++)
-		instructions[i] = next_out(4);
-	bench_print(&hypercall, instructions, NULL);
+	print_guest(&hypercall);
 	bench_expect((int32_t)next_out(4), -KVM_ENOSYS);
+	print_guest(&present);
 	next_out(1);
 	bench_row(&user_exit, NULL);
 	next_out(1);

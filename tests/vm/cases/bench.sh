@@ -67,6 +67,7 @@ ring3_segv native_segv
 ept_absent ept_present
 ept_absent native_touch
 ept_present null_exit
+kvm_ept kvm_hypercall
 null_exit ring3_unknown
 trap_libdune trap_ud
 trap_pf trap_ud
@@ -103,5 +104,5 @@ verdict=$(awk -F '\t' -v more="$more" -v names="$names" -v none="$none" -v some=
 		}
 		print NR " rows checked"
 	}' $rows)
-expect_equal "what is wrong with the rows" "$verdict" "24 rows checked"
+expect_equal "what is wrong with the rows" "$verdict" "25 rows checked"
 pass
