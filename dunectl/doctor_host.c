@@ -139,10 +139,16 @@ static void check_kvm(const struct doctor *doctor, struct doctor_finding *findin
 
 static void check_loader(const struct doctor *doctor, struct doctor_finding *finding)
 {
+	struct stat status;
 	char *path = NULL;
 
 	if (program_find_loader(&path) == 0) {
 		doctor_note(finding, DOCTOR_OK, "%s", path);
+		/* Who may run but not read it gets a process that is not dumpable: -EACCES at attach. */
+		if (stat(path, &status) == 0 && !(status.st_mode & S_IROTH)) {
+			doctor_note(finding, DOCTOR_FAIL, "%s can't be read by all", path);
+			doctor_hint(finding, "as root: chmod 755 %s", path);
+		}
 	} else {
 		doctor_note(finding, DOCTOR_FAIL, "no executable %s", path ? path : "dune-exec");
 		doctor_hint(finding, "as root: make install");

@@ -8,8 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <check.h>
 
@@ -357,6 +360,53 @@ START_TEST(secure_boot)
 }
 END_TEST
 
+START_TEST(loader_modes)
+{
+	struct doctor_finding finding;
+	char path[512];
+
+	put("/dune-exec", "x");
+	snprintf(path, sizeof(path), "%s/dune-exec", root);
+	setenv("DUNE_EXEC", path, 1);
+	ck_assert_int_eq(chmod(path, 0755), 0);
+	ck_assert_int_eq(check(doctor_host_checks, "dune-exec").state, DOCTOR_OK);
+	ck_assert_int_eq(chmod(path, 0711), 0);
+	finding = check(doctor_host_checks, "dune-exec");
+	ck_assert_int_eq(finding.state, DOCTOR_FAIL);
+	ck_assert_ptr_nonnull(strstr(finding.hint, "chmod 755"));
+	ck_assert_int_eq(chmod(path, 0644), 0);
+	ck_assert_ptr_nonnull(strstr(check(doctor_host_checks, "dune-exec").hint, "make install"));
+}
+END_TEST
+
+/* A socket that this user, nobody when root runs this, may not write to. */
+START_TEST(socket_modes)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct doctor_finding finding;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", root);
+	ctl.socket = address.sun_path;
+	ck_assert_ptr_nonnull(strstr(check(doctor_service_checks, "socket").hint, "systemctl"));
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(chmod(address.sun_path, 0666), 0);
+	ck_assert_int_eq(check(doctor_service_checks, "socket").state, DOCTOR_OK);
+	ck_assert_int_eq(chmod(address.sun_path, 0400), 0);
+	if (geteuid() == 0) {
+		ck_assert_int_eq(chmod(root, 0755), 0);
+		ck_assert_int_eq(setresuid(65534, 65534, 0), 0);
+	}
+	finding = check(doctor_service_checks, "socket");
+	if (getuid() == 65534)
+		ck_assert_int_eq(setresuid(0, 0, 0), 0);
+	ck_assert_int_eq(finding.state, DOCTOR_FAIL);
+	ck_assert_ptr_nonnull(strstr(finding.hint, "duned.socket"));
+	ctl.socket = NULL;
+	close(fd);
+}
+END_TEST
+
 START_TEST(firmware_by_the_log)
 {
 	put("/proc/cpuinfo", CPUINFO("", ""));
@@ -448,6 +498,8 @@ int main(void)
 	tcase_add_loop_test(tests, settings_of_the_kernel, 0, NR_ROWS(file_rows));
 	tcase_add_loop_test(tests, what_the_kernel_shows, 0, NR_ROWS(kernel_rows));
 	tcase_add_test(tests, secure_boot);
+	tcase_add_test(tests, loader_modes);
+	tcase_add_test(tests, socket_modes);
 	tcase_add_test(tests, firmware_by_the_log);
 	tcase_add_loop_test(tests, problems_of_the_service, 0, NR_ROWS(problem_rows));
 	tcase_add_test(tests, what_the_service_says);
