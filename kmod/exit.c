@@ -201,8 +201,8 @@ static int fault_in(unsigned long hva, bool write, bool any)
 		return -EINTR;
 	vma = vma_lookup(mm, hva);
 	/* Killable, like any fault. */
-	if (any || (vma && (vma->vm_flags & needed) && vma_is_anonymous(vma) &&
-		    !userfaultfd_armed(vma)))
+	if (any ||
+	    (vma && (vma->vm_flags & needed) && vma_is_anonymous(vma) && !userfaultfd_armed(vma)))
 		err = fixup_user_fault(mm, hva, write ? FAULT_FLAG_WRITE : 0, &unlocked);
 	mmap_read_unlock(mm);
 	return err;
