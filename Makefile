@@ -245,6 +245,16 @@ $(UNIT_TESTS): %: %.o $(B)/tests/unit/libdunectl.a $(B)/tests/unit/libduned.a $(
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(UNIT_LIBS)
 
+# The module's choice of VMCS controls, with the VMX constants of the installed kernel headers
+KERNEL_COMMON = $(patsubst %-cloud-amd64,%-common,$(VM_KERNEL_BUILD))
+$(B)/tests/unit/kmod/controls.o $(B)/tests/unit/test_controls.o: CPPFLAGS := \
+	-Itests/unit/kernel $(CPPFLAGS) -isystem $(KERNEL_COMMON)
+$(B)/tests/unit/kmod/controls.o: kmod/vmx/controls.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-field-initializers -MMD -MP -c -o $@ $<
+$(B)/tests/unit/test_controls: $(B)/tests/unit/kmod/controls.o
+
 unit-programs: $(UNIT_TESTS) $(B)/tests/unit/duned-fake $(B)/duned/duned $(B)/dunectl/dunectl
 
 ## check-unit	unit tests on this host, SAN=1 for sanitizers

@@ -149,6 +149,10 @@ int vmx_controls_compute(const struct vmx_caps *caps, struct vmx_controls *ret_c
 		words[EXIT] &= ~VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL;
 		words[ENTRY] &= ~VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL;
 	}
+	/* A CPU that insists on one of them and lacks the other has no such pair (SDM 3D A.4, A.5). */
+	*ret_missing = "load PERF_GLOBAL_CTRL";
+	if ((u32)caps->exit & ~words[EXIT] || (u32)caps->entry & ~words[ENTRY])
+		return -EOPNOTSUPP;
 	*ret_missing = ept_check(caps->ept_vpid, &features);
 	if (*ret_missing)
 		return -EOPNOTSUPP;

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * VMX capability MSRs as read on real processors: one row each, values only. Owns the recordings and
+ * where each comes from; must never hold a value that nobody read.
+ *
+ * "VirtualBox NAME" is src/VBox/VMM/VMMR3/cpus/NAME.h of VirtualBox, tables that its VBoxCpuReport
+ * wrote on the machine. The control MSRs are the TRUE ones (0x48d to 0x490) where bit 55 of 0x480
+ * says that they exist, else 0x481 to 0x484. 0x48b and 0x48c are 0 where a CPU has no such MSR.
+ */
+#ifndef DUNE_TESTS_VMX_CPUS_H
+#define DUNE_TESTS_VMX_CPUS_H
+
+#include "kmod/vmx/controls.h"
+#include "proto/dune_abi.h"
+
+#define ALL_EPT (DUNE_FEATURE_EPT_EXEC_ONLY | DUNE_FEATURE_EPT_2M)
+#define RDTSCP_TIMER (DUNE_FEATURE_RDTSCP | DUNE_FEATURE_PREEMPTION_TIMER)
+
+/* clang-format off */
+static const struct recording {
+	const char *name, *source;
+	struct vmx_caps caps;
+	const char *missing;	/* NULL: runs */
+	uint64_t features;
+} recordings[] = {
+	{ "X5482 (Penryn, 38 bits)", "VirtualBox Intel_Xeon_X5482_3_20GHz",
+	  { .basic = 0x5a08000000000d, .pin = 0x3f00000016, .primary = 0xf7f9fffe0401e172,
+	    .exit = 0x3ffff00036dff, .entry = 0x3fff000011ff, .misc = 0x403c0,
+	    .secondary = 0x4100000000, .cr0_fixed0 = 0x80000021,
+	    .cr0_fixed1 = 0xffffffff, .cr4_fixed0 = 0x2000, .cr4_fixed1 = 0x27ff },
+	  "guest-owned CR3 (load)", 0 },
+	{ "i7-2635QM (Sandy Bridge, 36 bits)", "VirtualBox Intel_Core_i7_2635QM",
+	  { .basic = 0xda040000000010, .pin = 0x7f00000016, .primary = 0xfff9fffe04006172,
+	    .secondary = 0xff00000000, .exit = 0x7fffff00036dfb, .entry = 0xffff000011fb,
+	    .ept_vpid = 0xf0106114141, .misc = 0x100401e5, .cr0_fixed0 = 0x80000021,
+	    .cr0_fixed1 = 0xffffffff, .cr4_fixed0 = 0x2000, .cr4_fixed1 = 0x627ff },
+	  NULL, ALL_EPT | RDTSCP_TIMER },
+	{ "i7-3960X (Sandy Bridge-E, 46 bits)", "VirtualBox Intel_Core_i7_3960X",
+	  { .basic = 0xda040000000010, .pin = 0x7f00000016, .primary = 0xfff9fffe04006172,
+	    .secondary = 0x4ff00000000, .exit = 0x7fffff00036dfb, .entry = 0xffff000011fb,
+	    .ept_vpid = 0xf0106134141, .misc = 0x100401e5, .cr0_fixed0 = 0x80000021,
+	    .cr0_fixed1 = 0xffffffff, .cr4_fixed0 = 0x2000, .cr4_fixed1 = 0x627ff },
+	  NULL, ALL_EPT | DUNE_FEATURE_EPT_1G | RDTSCP_TIMER },
+	{ "i5-3570 (Ivy Bridge, 36 bits)", "VirtualBox Intel_Core_i5_3570",
+	  { .basic = 0xda040000000010, .pin = 0x7f00000016, .primary = 0xfff9fffe04006172,
+	    .secondary = 0x8ff00000000, .exit = 0x7fffff00036dfb, .entry = 0xffff000011fb,
+	    .ept_vpid = 0xf0106114141, .misc = 0x100401e5, .cr0_fixed0 = 0x80000021,
+	    .cr0_fixed1 = 0xffffffff, .cr4_fixed0 = 0x2000, .cr4_fixed1 = 0x1767ff },
+	  NULL, ALL_EPT | RDTSCP_TIMER },
+	{ "N3530 (Silvermont, 36 bits)", "VirtualBox Intel_Pentium_N3530_2_16GHz",
+	  { .basic = 0xda040000000002, .pin = 0x7f00000016, .primary = 0xfff9fffe04006172,
+	    .secondary = 0x28ef00000000, .exit = 0x7fffff00036dfb, .entry = 0xffff000011fb,
+	    .ept_vpid = 0xf0106114141, .misc = 0x481e6, .cr0_fixed0 = 0x80000021,
+	    .cr0_fixed1 = 0xffffffff, .cr4_fixed0 = 0x2000, .cr4_fixed1 = 0x1027ff },
+	  NULL, ALL_EPT | RDTSCP_TIMER },
+	{ "i7-5600U (Broadwell, 39 bits)", "VirtualBox Intel_Core_i7_5600U",
+	  { .basic = 0xda040000000012, .pin = 0x7f00000016, .primary = 0xfff9fffe04006172,
+	    .secondary = 0x57cff00000000, .exit = 0x7fffff00036dfb, .entry = 0xffff000011fb,
+	    .ept_vpid = 0xf0106334141, .misc = 0x300481e5, .cr0_fixed0 = 0x80000021,
+	    .cr0_fixed1 = 0xffffffff, .cr4_fixed0 = 0x2000, .cr4_fixed1 = 0x3767ff },
+	  NULL, ALL_EPT | DUNE_FEATURE_EPT_1G | DUNE_FEATURE_EPT_AD | DUNE_FEATURE_INVPCID |
+	  RDTSCP_TIMER },
+	{ "i7-6700K (Skylake, 39 bits)", "VirtualBox Intel_Core_i7_6700K",
+	  { .basic = 0xda040000000004, .pin = 0x7f00000016, .primary = 0xfff9fffe04006172,
+	    .secondary = 0x1ffcff00000000, .exit = 0x1ffffff00036dfb, .entry = 0x3ffff000011fb,
+	    .ept_vpid = 0xf0106334141, .misc = 0x7004c1e7, .cr0_fixed0 = 0x80000021,
+	    .cr0_fixed1 = 0xffffffff, .cr4_fixed0 = 0x2000, .cr4_fixed1 = 0x3727ff },
+	  NULL, ALL_EPT | DUNE_FEATURE_EPT_1G | DUNE_FEATURE_EPT_AD | DUNE_FEATURE_INVPCID |
+	  RDTSCP_TIMER },
+};
+/* clang-format on */
+
+#endif
