@@ -23,6 +23,12 @@ static const struct recording {
 	const char *missing;	/* NULL: runs */
 	uint64_t features;
 } recordings[] = {
+	{ "X6800 (Conroe, 36 bits)", "VirtualBox Intel_Core2_X6800_2_93GHz",
+	  { .basic = 0x1a040000000007, .pin = 0x1f00000016, .primary = 0x77b9fffe0401e172,
+	    .exit = 0x3efff00036dff, .entry = 0x1fff000011ff, .misc = 0x403c0,
+	    .cr0_fixed0 = 0x80000021, .cr0_fixed1 = 0xffffffff, .cr4_fixed0 = 0x2000,
+	    .cr4_fixed1 = 0x27ff },
+	  "secondary controls", 0 },
 	{ "X5482 (Penryn, 38 bits)", "VirtualBox Intel_Xeon_X5482_3_20GHz",
 	  { .basic = 0x5a08000000000d, .pin = 0x3f00000016, .primary = 0xf7f9fffe0401e172,
 	    .exit = 0x3ffff00036dff, .entry = 0x3fff000011ff, .misc = 0x403c0,
