@@ -291,7 +291,7 @@ else
 endif
 
 # ---- tests: vm, demo, vm-shell, bench ----
-.PHONY: vm-progs check-vm vm-shell bench demo
+.PHONY: vm-progs check-vm check-debug vm-shell bench demo
 VM_PROGS := $(patsubst tests/vm/progs/%.c,$(B)/tests/vm/%,$(wildcard tests/vm/progs/*.c))
 
 # Programs that run inside the machine, not on this host: static, one file each.
@@ -315,6 +315,13 @@ vm-progs: $(VM_PROGS) $(BENCH_PROGS)
 ## check-vm	every case of tests/vm/cases.cfg in the emulated machine
 check-vm: all
 	@B=$(B) tests/vm/run
+
+## check-debug	cases on a kernel with lockdep and KASAN (built once: 15 minutes); CASES="..."
+check-debug: user
+	@B=$(B) tests/vm/debug-kernel
+	$(call say,KBUILD,$(B)/kmod-debug/dune.ko)
+	$(Q)$(call kbuild,$(B)/kmod-debug,$$(B=$(B) tests/vm/debug-kernel --path)/build,modules)
+	@B=$(B) tests/vm/run --kernel debug $(CASES)
 
 ## vm-shell	an interactive shell in the emulated machine, with everything in it
 vm-shell: all

@@ -13,8 +13,6 @@ from pathlib import Path
 from .manifest import Entry, complete, expand
 from .paths import OUT, step
 
-MEMBERS = OUT / "initramfs.members"     # all members, one after the other
-STATE = OUT / "initramfs.json"          # where each is, and what they were made of
 LOCK = OUT / "initramfs.lock"
 
 
@@ -61,14 +59,19 @@ class Image:
         return b"".join(parts) + TRAILER
 
 
+def _cache(flavour):
+    """Two files: all members, one after the other; where each is, and what they were made of."""
+    return OUT / f"initramfs.{flavour.name}.members", OUT / f"initramfs.{flavour.name}.json"
+
+
 def _stamp(path):
     info = os.stat(path)
     return [info.st_mtime_ns, info.st_size]
 
 
-def _is_current(old, rows, missing):
+def _is_current(members, old, rows, missing):
     """True when neither the expanded manifest nor a file behind it changed."""
-    if not MEMBERS.exists() or old.get("rows") != rows or old["missing"] != missing:
+    if not members.exists() or old.get("rows") != rows or old["missing"] != missing:
         return False
     try:
         return all(_stamp(path) == stamp for path, stamp in old["stamps"].items())
@@ -76,37 +79,38 @@ def _is_current(old, rows, missing):
         return False
 
 
-def _pack(entries):
+def _pack(members, entries):
     """Writes all members; returns their index."""
     index, offset = [], 0
-    part = MEMBERS.with_suffix(".part")
+    part = members.with_suffix(".part")
     with open(part, "wb") as out:
         for inode, entry in enumerate(entries, 1):
             data = _member(entry, inode, _content(entry))
             index.append((entry.dest, entry.words, offset, len(data)))
             offset += len(data)
             out.write(data)
-    part.rename(MEMBERS)
+    part.rename(members)
     return index
 
 
-def build(kernel_modules):
-    """Brings the members up to date; returns the Image."""
+def build(flavour, kernel_modules):
+    """Brings a flavour's members up to date; returns the Image."""
+    members, cache = _cache(flavour)
     OUT.mkdir(parents=True, exist_ok=True)
     with open(LOCK, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)        # two runners at once build it once
-        expanded, missing = expand(kernel_modules)
+        expanded, missing = expand(flavour.kmod, kernel_modules)
         rows = [repr(entry) for entry in expanded]
         try:
-            state = json.loads(STATE.read_text())
+            state = json.loads(cache.read_text())
         except (OSError, ValueError):
             state = {}
-        if not _is_current(state, rows, missing):
+        if not _is_current(members, state, rows, missing):
             with step("packing the initramfs"):
                 entries = complete(expanded)
                 state = {"rows": rows, "missing": missing,
                          "stamps": {e.source: _stamp(e.source) for e in entries
                                     if stat.S_ISREG(e.kind)}}
-                state["index"] = _pack(entries)
-                STATE.write_text(json.dumps(state))
-        return Image(MEMBERS.read_bytes(), state["index"], missing)
+                state["index"] = _pack(members, entries)
+                cache.write_text(json.dumps(state))
+        return Image(members.read_bytes(), state["index"], missing)

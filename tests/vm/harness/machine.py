@@ -30,7 +30,7 @@ INITCALL_BLACKLIST = (
 # loglevel=5 shows warnings and worse on the console: the verdict reads them. An oops is a panic, so
 # that it ends the case at once. init_on_alloc=0 is quicker, and memory that nobody cleared shows.
 CMDLINE = (
-    "console=ttyS0,115200", "loglevel=5", "tsc=reliable", f"tsc_early_khz={IPS // 1000}",
+    "console=ttyS0,115200", "loglevel=5", "tsc=reliable",
     "cryptomgr.notests", "mitigations=off", "oops=panic",
     "init_on_alloc=0", "8250.nr_uarts=2", "i8042.noaux", "audit=0",
     "sysrq_always_enabled", "initcall_blacklist=" + ",".join(INITCALL_BLACKLIST))
@@ -70,7 +70,8 @@ class Machine:
     """Use as a context manager; afterwards the emulator is gone and its folder removed."""
 
     def __init__(self, kernel, initrd, cmdline="", smp=1, cpu="skylake_x", memory=256,
-                 tracefs=False, terminal_port=None):
+                 tracefs=False, terminal_port=None, ips=IPS,
+                 hide=()):
         OUT.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="machine.", dir=OUT))
         self.serial = self.folder / "serial.log"
@@ -82,12 +83,13 @@ class Machine:
         # A case's own arguments replace ours: of audit=0 no later audit=1 takes anything back.
         own = {word.split("=")[0] for word in cmdline.split()}
         words = tuple(word for word in CMDLINE if word.split("=")[0] not in own)
-        words += (f"clearcpuid={hidden}", "" if tracefs else NO_TRACEFS, cmdline)
+        words += (f"tsc_early_khz={ips // 1000}", f"clearcpuid={','.join((hidden, *hide))}",
+                  "" if tracefs else NO_TRACEFS, cmdline)
         ram.write_image(self.folder / "ram.img", kernel, initrd, " ".join(words).strip(), memory)
         com1 = (f"mode=socket-client, dev=127.0.0.1:{terminal_port}" if terminal_port else
                 f"mode=file, dev={self.serial}")
         config = CONFIG.format(folder=self.folder, rom=ram.rom(), image_addr=ram.IMAGE_ADDR,
-                               memory=memory, model=model, smp=smp, ips=IPS, com1=com1)
+                               memory=memory, model=model, smp=smp, ips=ips, com1=com1)
         (self.folder / "bochsrc").write_text(config)
         # Debian's Bochs has its debugger built in: tell it to continue, and to quit afterwards.
         (self.folder / "debugger").write_text("c\nq\n")

@@ -27,10 +27,15 @@ class Entry:
     words: tuple = ()       # only for cases that mention one of these; none: for all
 
 
-def _host_pattern(source, kernel_modules):
+def _roots(kmod, kernel_modules):
+    """Where sources lie, by their prefix; the first two depend on the kernel."""
+    return {"module": BUILD / kmod, "kernel": kernel_modules, "build": BUILD, "here": VM,
+            "tree": ROOT, "host": Path("/")}
+
+
+def _host_pattern(source, roots):
     """Expands the prefix of a manifest source to a host path."""
     prefix, _, rest = source.partition(":")
-    roots = {"build": BUILD, "here": VM, "tree": ROOT, "kernel": kernel_modules, "host": Path("/")}
     if prefix not in roots:
         raise ValueError(f"unknown source {source}")
     return str(roots[prefix] / rest.lstrip("/"))
@@ -65,7 +70,7 @@ def _applets(folder, busybox):
             for name in names.split() if name != "busybox"]
 
 
-def _row(words, wanted_for, kernel_modules):
+def _row(words, wanted_for, roots):
     """(entries, missing sources) of one row."""
     kind, dest = words[:2]
     if kind == "dir":
@@ -75,9 +80,9 @@ def _row(words, wanted_for, kernel_modules):
     if kind == "char":
         return [Entry(dest, stat.S_IFCHR, 0o600, device=(int(words[2]), int(words[3])))], []
     if kind == "applets":
-        return _applets(dest, _host_pattern(words[2], kernel_modules)), []
+        return _applets(dest, _host_pattern(words[2], roots)), []
     if kind in ("file", "prog", "kmod"):
-        entries = list(_files(words, wanted_for, _host_pattern(words[2], kernel_modules)))
+        entries = list(_files(words, wanted_for, _host_pattern(words[2], roots)))
         return entries, [] if entries else [words[2]]
     raise ValueError(f"unknown kind {kind}")
 
@@ -90,8 +95,9 @@ def _libraries(program):
     return re.findall(r"(?:=> |^\s*)(/\S+)", done.stdout, re.MULTILINE)
 
 
-def expand(kernel_modules):
+def expand(kmod, kernel_modules):
     """([Entry], [sources that do not exist]), as the manifest's rows say."""
+    roots = _roots(kmod, kernel_modules)
     entries, missing = [], []
     for number, line in enumerate(MANIFEST.read_text().splitlines(), 1):
         words = line.split("#")[0].split()
@@ -100,7 +106,7 @@ def expand(kernel_modules):
         if not words:
             continue
         try:
-            new, absent = _row(words, wanted_for, kernel_modules)
+            new, absent = _row(words, wanted_for, roots)
         except (IndexError, ValueError) as error:
             raise HarnessError(f"{MANIFEST}:{number}: {error}") from error
         entries += new

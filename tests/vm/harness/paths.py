@@ -11,7 +11,6 @@ ROOT = VM.parent.parent
 # The same B as the Makefile's; a relative one is relative to the top of the tree.
 BUILD = ROOT / os.environ.get("B", "build")
 OUT = BUILD / "vm"
-LOGS = OUT / "logs"
 
 SLOW_SECONDS = 2.0
 

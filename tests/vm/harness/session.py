@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from . import image, kernel, ram
+from .flavour import FLAVOURS
 from .machine import Machine
 from .paths import BUILD, ROOT, HarnessError
 
@@ -12,18 +13,22 @@ from .paths import BUILD, ROOT, HarnessError
 class Session:
     """Everything that machines share: read once, used by all."""
 
-    def __init__(self):
+    def __init__(self, flavour="cloud"):
+        self.flavour = FLAVOURS[flavour]
         _build_programs()
-        root = kernel.package()
+        root = self.flavour.root()
         self.kernel = ram.Kernel(kernel.vmlinux(root), kernel.bzimage(root))
-        self.image = image.build(kernel.module_dir(root))
+        self.image = image.build(self.flavour, kernel.module_dir(root))
         ram.rom()
         for source in self.image.missing:
             print(f"  vm       not built, left out: {source}", file=sys.stderr)
 
-    def boot(self, cmdline, text=None, **hardware):
+    def boot(self, cmdline, text=None, memory=256, **hardware):
         """Makes a machine (see Machine), with what is for everybody and what `text` mentions."""
-        return Machine(self.kernel, self.image.archive(text), cmdline, **hardware)
+        words = " ".join((*self.flavour.cmdline, cmdline))
+        return Machine(self.kernel, self.image.archive(text), words,
+                       memory=memory + self.flavour.memory, ips=self.flavour.ips,
+                       hide=self.flavour.hide, **hardware)
 
 
 def _build_programs():
