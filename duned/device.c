@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kvm.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -75,16 +76,44 @@ int device_info(struct device *device, struct dune_info *ret_info)
 	return 0;
 }
 
+/*
+ * KVM has to hold VMX, where it is, or its machines couldn't run beside contexts: the first context comes with
+ * a KVM machine that is never run, and that the module keeps. Its descriptor, or 0: without KVM the module turns
+ * VMX on itself.
+ */
+static int kvm_machine(const struct device *device)
+{
+	struct dune_info info = { .abi = DUNE_ABI_VERSION };
+	int kvm, machine;
+
+	if (device_call(device->fd, DUNE_INFO, &info) < 0 || info.vmx_holder != DUNE_VMX_OFF)
+		return 0;
+	kvm = open(KVM_PATH, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (kvm < 0)
+		return 0;
+	machine = ioctl(kvm, KVM_CREATE_VM, 0);
+	close(kvm);
+	return machine > 0 ? machine : 0;
+}
+
 int device_create(struct device *device, uint32_t owner, const uint64_t limits[DUNE_NR_LIMITS],
 		  const char *name, int *ret_fd, uint64_t *ret_id)
 {
 	struct dune_create create = { .abi = DUNE_ABI_VERSION, .owner = owner, .ret_fd = -1 };
-	int r;
+	int machine = kvm_machine(device), r;
 
 	for (int i = 0; i < DUNE_NR_LIMITS; i++)
 		create.limits[i] = limits[i];
 	snprintf(create.name, sizeof(create.name), "%s", name);
+	create.kvm_fd = (uint32_t)machine;
 	r = device_call(device->fd, DUNE_CREATE, &create);
+	if (machine) {
+		close(machine);
+		/* Not one that the module can use: by itself, then. */
+		create.kvm_fd = 0;
+		if (r == -EINVAL)
+			r = device_call(device->fd, DUNE_CREATE, &create);
+	}
 	if (r < 0)
 		return r;
 	*ret_fd = create.ret_fd;

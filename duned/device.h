@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * /dev/dune: the only part that opens it. Every function makes one ioctl; must never cache what the
- * module says about contexts.
+ * /dev/dune: the only part that opens it. Every function is one call of the module; must never cache
+ * what that says about contexts.
  */
 #ifndef DUNED_DEVICE_H
 #define DUNED_DEVICE_H
@@ -12,6 +12,7 @@
 #include "proto/dune_abi.h"
 
 #define DEVICE_PATH "/dev/dune"
+#define KVM_PATH    "/dev/kvm"
 
 struct device {
 	const char *path;

@@ -307,12 +307,12 @@ struct dune_context *context_create(const struct dune_create *arg)
 	struct dune_context *ctx;
 	int err;
 
-	if (!name_ok(arg->name) || memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
+	if (!name_ok(arg->name) || arg->pad || memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
 		return ERR_PTR(-EINVAL);
 	ctx = context_alloc(arg);
 	if (IS_ERR(ctx))
 		return ctx;
-	err = hw_get();
+	err = hw_get(arg->kvm_fd);
 	if (err)
 		goto free_context;
 	err = context_admit(ctx);

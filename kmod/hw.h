@@ -19,8 +19,11 @@ unsigned int hw_gpa_bits(void);
 unsigned int hw_ept_max_level(void);
 u64 hw_pat(void);	/* IA32_PAT of the host */
 
-/* Turn the extension on on all CPUs while contexts exist; -EBUSY when somebody else holds it. */
-int hw_get(void);
+/*
+ * Turn the extension on on all CPUs while contexts exist, or have it held by the KVM machine behind kvm_fd (0 =
+ * none): -EBUSY when somebody else holds it, -EBADF, -EINVAL for another file.
+ */
+int hw_get(u32 kvm_fd);
 void hw_put(void);
 
 int hw_vcpu_init(struct dune_vcpu *vcpu);
@@ -31,6 +34,26 @@ DECLARE_PER_CPU(struct dune_vcpu *, hw_current_vcpu);
 
 /* Preemption off: makes this CPU the vcpu's, taking its state from another CPU if need be. */
 void hw_vcpu_load(struct dune_vcpu *vcpu);
+
+/*
+ * Interrupts off, this vcpu loaded: what hw_* functions below work on becomes this vcpu's, and again what it was.
+ * Nothing else of the host may run in between.
+ */
+extern bool hw_shared;	/* somebody else uses the extension, too */
+void hw_claim_shared(struct dune_vcpu *vcpu);
+void hw_yield_shared(struct dune_vcpu *vcpu);
+
+static inline void hw_claim(struct dune_vcpu *vcpu)
+{
+	if (unlikely(READ_ONCE(hw_shared)))
+		hw_claim_shared(vcpu);
+}
+
+static inline void hw_yield(struct dune_vcpu *vcpu)
+{
+	if (unlikely(READ_ONCE(hw_shared)))
+		hw_yield_shared(vcpu);
+}
 
 /* Interrupts off, after hw_vcpu_load: is the guest able to take an interrupt now? */
 bool hw_interruptible(struct dune_vcpu *vcpu);
@@ -44,7 +67,7 @@ void hw_interrupt_window(struct dune_vcpu *vcpu, bool on);
  */
 enum vcpu_next hw_run(struct dune_vcpu *vcpu);
 
-/* Control and segment registers of the guest for a report; preemption off, after hw_vcpu_load. */
+/* Control and segment registers of the guest for a report. */
 void hw_read_cr(struct dune_vcpu *vcpu, struct dune_report *report);
 
 /* Removes cached translations of this EPT on this CPU. Interrupts off. */

@@ -99,7 +99,13 @@ static void report_fill(struct dune_vcpu *vcpu)
 	report->regs = vcpu->run->regs;
 	preempt_disable();
 	hw_vcpu_load(vcpu);
-	hw_read_cr(vcpu, report);
+	local_irq_disable();
+	if (this_cpu_read(hw_current_vcpu) == vcpu) {
+		hw_claim(vcpu);
+		hw_read_cr(vcpu, report);
+		hw_yield(vcpu);
+	}
+	local_irq_enable();
 	preempt_enable();
 }
 
@@ -253,7 +259,9 @@ static void offer_frames(struct dune_vcpu *vcpu, bool window)
 /* Interrupts off. False when the loop has to go round or back to user space instead. */
 static bool ready_to_enter(struct dune_vcpu *vcpu, enum vcpu_next *ret_next)
 {
-	unsigned long work = read_thread_flags() & EXIT_TO_USER_MODE_WORK;
+	/* KVM's values in MSRs that exits load go with the return to user space, too (trap 13). */
+	unsigned long work = read_thread_flags() &
+			     (EXIT_TO_USER_MODE_WORK | _TIF_USER_RETURN_NOTIFY);
 	bool window = false;
 
 	/* Not loaded all the same: this CPU is going down, and threads will be moved off it. */
@@ -282,6 +290,7 @@ static bool ready_to_enter(struct dune_vcpu *vcpu, enum vcpu_next *ret_next)
 		switch_fpu_return();
 	}
 	consume_argument(vcpu);
+	hw_claim(vcpu);
 	offer_frames(vcpu, window);
 	return true;
 }
@@ -306,6 +315,7 @@ static enum vcpu_next enter_once(struct dune_vcpu *vcpu)
 	smp_mb();	/* pairs with ept_kick */
 	vtime_account_guest_enter();
 	next = hw_run(vcpu);
+	hw_yield(vcpu);
 	smp_store_release(&vcpu->guest_cpu, -1);
 	/* A tick that ended the guest's time is the guest's. */
 	local_irq_enable();

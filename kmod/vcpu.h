@@ -56,6 +56,7 @@ struct dune_vmx_vcpu {
 	struct dune_msr_entry host_msrs[VCPU_NR_MSRS];
 	struct vmcs_page *vmcs;
 	u64 vmcs_pa;
+	u64 foreign_pa;	/* KVM's VMCS, between hw_claim and hw_yield */
 	unsigned long host_rsp;	/* value of the VMCS field */
 	unsigned long host_cr3, host_cr4, host_fs_base;
 	struct desc_ptr host_gdt;	/* of the CPU where the VMCS is active */

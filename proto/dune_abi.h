@@ -247,8 +247,14 @@ struct dune_info {
 	__u64 assertions;	/* internal assertions that failed: always 0, else a bug */
 	char version[32];	/* of the module */
 	__u64 max_ept;		/* a host ceiling, too: EPT table pages of a context */
-	__u64 reserved[15];
+	__u64 vmx_holder;	/* DUNE_VMX_* */
+	__u64 reserved[14];
 };
+
+/* Who has turned VMX on for the contexts that exist. */
+#define DUNE_VMX_OFF	0	/* no context, so nobody on their account */
+#define DUNE_VMX_OWN	1	/* the module: KVM can't run a machine meanwhile */
+#define DUNE_VMX_KVM	2	/* KVM: dune_create.kvm_fd */
 
 #define DUNE_FEATURE_PREEMPTION_TIMER	(1ull << 0)
 #define DUNE_FEATURE_EPT_EXEC_ONLY	(1ull << 1)
@@ -269,7 +275,13 @@ struct dune_create {
 	__u64 limits[DUNE_NR_LIMITS];	/* 0 = the host ceiling; above a ceiling: -ERANGE */
 	char name[DUNE_NAME_MAX];	/* printable ASCII, NUL-terminated, may be empty */
 	__u64 ret_id;		/* out: never used twice while the module is loaded */
-	__u64 reserved[4];
+	/*
+	 * A VM of KVM that holds VMX while there are contexts, so that virtual machines can run beside them; 0 =
+	 * none. Kept only by the first context of all; -EINVAL when it is no VM.
+	 */
+	__u32 kvm_fd;
+	__u32 pad;		/* 0 */
+	__u64 reserved[3];
 };
 
 /* One context, as DUNE_STATS returns it. */

@@ -5,6 +5,7 @@
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
+#include <linux/file.h>
 #include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/module.h>
@@ -15,6 +16,7 @@
 #include <linux/syscore_ops.h>
 #include <linux/vmalloc.h>
 #include <asm/cpufeature.h>
+#include <asm/hypervisor.h>
 #include <asm/msr.h>
 #include <asm/tlbflush.h>
 #include <asm/virtext.h>
@@ -36,6 +38,12 @@ DEFINE_PER_CPU(struct dune_vcpu *, hw_current_vcpu);
 
 static DEFINE_MUTEX(vmx_lock);
 static unsigned int vmx_users;		/* contexts; under vmx_lock */
+/*
+ * A machine of KVM's that is never run: as long as it is there KVM keeps VMX on, on CPUs that come and go, too.
+ * NULL while we do that ourselves. Changed under vmx_lock while there are no users.
+ */
+static struct file *vmx_kvm;
+bool hw_shared;	/* the same as a bool, for the way into the guest */
 static int vmx_hotplug_state;
 
 struct vmx_global vmx_global;
@@ -63,6 +71,13 @@ static int vmx_on(void)
 
 	if (cpu->on)
 		return 0;
+	if (vmx_kvm) {
+		if (!(cr4_read_shadow() & X86_CR4_VMXE))
+			return -EBUSY;
+		cpu->on = true;
+		WRITE_ONCE(cpu->dying, false);
+		return 0;
+	}
 	rdmsrl(MSR_IA32_FEAT_CTL, feature_control);
 	if (!(feature_control & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX))
 		return -EOPNOTSUPP;
@@ -107,6 +122,8 @@ static void vmx_off(void)
 	list_for_each_entry_safe(vcpu, next, &cpu->vmcss, vmx.link)
 		vmx_clear_active(vcpu);
 	cpu->on = false;
+	if (vmx_kvm)
+		return;
 	asm volatile("1: vmxoff\n"
 		     "2:\n" _ASM_EXTABLE(1b, 2b)
 		     :
@@ -186,37 +203,88 @@ static struct notifier_block vmx_reboot_notifier = { .notifier_call = vmx_reboot
 
 /* ---- all CPUs ---- */
 
-int hw_get(void)
+/* KVM's own word for it; without KVM there is nobody to ask. */
+bool file_is_kvm(struct file *file);
+
+static int get_kvm(u32 fd, struct file **ret_file)
+{
+	typeof(&file_is_kvm) is_kvm = symbol_get(file_is_kvm);
+	struct file *file = fget(fd);
+	int err = 0;
+
+	if (!file)
+		err = -EBADF;
+	/* Under Hyper-V KVM's VMCSs may be of another kind, which VMPTRST doesn't know. */
+	else if (!is_kvm || !is_kvm(file) || hypervisor_is_type(X86_HYPER_MS_HYPERV))
+		err = -EINVAL;
+	if (is_kvm)
+		symbol_put(file_is_kvm);
+	if (err && file)
+		fput(file);
+	*ret_file = err ? NULL : file;
+	return err;
+}
+
+/* The first user. KVM's hooks for suspend have to come after ours, so ours are registered last. */
+static int vmx_turn_on(struct file *kvm)
 {
 	atomic_t err = ATOMIC_INIT(0);
 
+	vmx_kvm = kvm;
+	WRITE_ONCE(hw_shared, kvm);
+	on_each_cpu(vmx_on_ipi, &err, 1);
+	if (atomic_read(&err)) {
+		on_each_cpu(vmx_off_ipi, NULL, 1);
+		vmx_kvm = NULL;
+	} else {
+		unregister_syscore_ops(&vmx_syscore_ops);
+		register_syscore_ops(&vmx_syscore_ops);
+	}
+	return atomic_read(&err);
+}
+
+int hw_get(u32 kvm_fd)
+{
+	struct file *kvm = NULL;
+	int err = kvm_fd ? get_kvm(kvm_fd, &kvm) : 0;
+
+	if (err)
+		return err;
 	cpus_read_lock();
 	mutex_lock(&vmx_lock);
 	if (!vmx_users) {
-		on_each_cpu(vmx_on_ipi, &err, 1);
-		if (atomic_read(&err))
-			on_each_cpu(vmx_off_ipi, NULL, 1);
+		err = vmx_turn_on(kvm);
+		if (!err)
+			kvm = NULL;
 	}
-	if (!atomic_read(&err))
+	if (!err)
 		vmx_users++;
 	mutex_unlock(&vmx_lock);
 	cpus_read_unlock();
-	if (atomic_read(&err) == -EBUSY)
+	if (kvm)
+		fput(kvm);
+	if (err == -EBUSY)
 		pr_info_ratelimited(
 			"VMX is held by somebody else (is a KVM guest running, or kvm_intel loaded?)\n");
-	else if (atomic_read(&err))
-		pr_err_ratelimited("VMXON failed: %d\n", atomic_read(&err));
-	return atomic_read(&err);
+	else if (err)
+		pr_err_ratelimited("VMXON failed: %d\n", err);
+	return err;
 }
 
 void hw_put(void)
 {
+	struct file *kvm = NULL;
+
 	cpus_read_lock();
 	mutex_lock(&vmx_lock);
-	if (!--vmx_users)
+	if (!--vmx_users) {
 		on_each_cpu(vmx_off_ipi, NULL, 1);
+		swap(vmx_kvm, kvm);
+	}
 	mutex_unlock(&vmx_lock);
 	cpus_read_unlock();
+	if (kvm)
+		fput(kvm);
 }
 
 /* ---- vcpus on CPUs ---- */
@@ -238,6 +306,22 @@ static void vmx_vcpu_unload(struct dune_vcpu *vcpu)
 		smp_call_function_single(cpu, vmx_clear_ipi, vcpu, 1);
 }
 
+void hw_claim_shared(struct dune_vcpu *vcpu)
+{
+	vcpu->vmx.foreign_pa = vmptrst();
+	if (vcpu->vmx.foreign_pa != vcpu->vmx.vmcs_pa)
+		dune_assert(!vmptrld(vcpu->vmx.vmcs_pa));
+}
+
+/* Trap 4: KVM skips VMPTRLD when it believes that its VMCS is the current one. */
+void hw_yield_shared(struct dune_vcpu *vcpu)
+{
+	u64 pa = vcpu->vmx.foreign_pa;
+
+	if (pa != vcpu->vmx.vmcs_pa && pa != -1ull)
+		dune_assert(!vmptrld(pa));
+}
+
 void hw_vcpu_load(struct dune_vcpu *vcpu)
 {
 	int nr = smp_processor_id();
@@ -248,6 +332,7 @@ void hw_vcpu_load(struct dune_vcpu *vcpu)
 		vmx_vcpu_unload(vcpu);
 	local_irq_save(flags);
 	if (cpu->on && !READ_ONCE(cpu->dying)) {
+		hw_claim(vcpu);
 		if (vcpu->vmx.cpu != nr) {
 			dune_assert(vcpu->vmx.cpu == -1);
 			list_add(&vcpu->vmx.link, &cpu->vmcss);
@@ -263,6 +348,7 @@ void hw_vcpu_load(struct dune_vcpu *vcpu)
 			dune_assert(!vmptrld(vcpu->vmx.vmcs_pa));
 		}
 		this_cpu_write(hw_current_vcpu, vcpu);
+		hw_yield(vcpu);
 	}
 	local_irq_restore(flags);
 }
@@ -467,6 +553,9 @@ void hw_info(struct dune_info *info)
 	if (vmx_global.cr4_guest_owned & X86_CR4_UMIP)
 		info->features |= DUNE_FEATURE_UMIP;
 	info->gpa_bits = vmx_global.gpa_bits;
+	mutex_lock(&vmx_lock);
+	info->vmx_holder = !vmx_users ? DUNE_VMX_OFF : vmx_kvm ? DUNE_VMX_KVM : DUNE_VMX_OWN;
+	mutex_unlock(&vmx_lock);
 }
 
 static void vmx_free_regions(void)

@@ -58,6 +58,19 @@ static __always_inline bool vmptrld(u64 pa)
 	return vmx_insn_failed("vmptrld %1", "m"(pa));
 }
 
+/* The current VMCS, -1 = none. */
+static __always_inline u64 vmptrst(void)
+{
+	u64 pa = -1ull;
+
+	asm volatile("1: vmptrst %0\n"
+		     "2:\n" _ASM_EXTABLE(1b, 2b)
+		     : "+m"(pa)
+		     :
+		     : "cc");
+	return pa;
+}
+
 void vmx_write_failed(unsigned long field, unsigned long value);
 
 static __always_inline void vmwrite(unsigned long field, unsigned long value)

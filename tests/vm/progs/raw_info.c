@@ -34,5 +34,6 @@ int main(int argc, char **argv)
 	       "created %llu refused %llu assertions %llu\n",
 	       info.features, info.contexts, info.vcpus, info.ept_pages, info.private_pages,
 	       info.run_pages, info.vmcs_pages, info.created, info.refused, info.assertions);
+	printf("vmx_holder %llu\n", info.vmx_holder);
 	return argc > 1 && !strcmp(argv[1], "--zero") && sum;
 }

@@ -79,7 +79,10 @@ static void test_device(int device)
 		BAD(dune_create, name[0], 0x0a, -EINVAL),
 		BAD(dune_create, name[0], 0xff, -EINVAL),
 		BAD(dune_create, name[0], ' ', -EINVAL),
-		BAD(dune_create, reserved[3], 1, -EINVAL),
+		BAD(dune_create, kvm_fd, 12345, -EBADF),
+		BAD(dune_create, kvm_fd, 1, -EINVAL), /* no VM */
+		BAD(dune_create, pad, 1, -EINVAL),
+		BAD(dune_create, reserved[2], 1, -EINVAL),
 	};
 	const struct bad bad_stats[] = {
 		BAD(dune_stats_call, abi, 9, -EPROTONOSUPPORT),
