@@ -6,7 +6,7 @@
  */
 #include <linux/kprobes.h>
 #include <linux/module.h>
-#include <linux/sched.h>
+#include <linux/sched/task_stack.h>
 #include <linux/static_call.h>
 #include <linux/thread_info.h>
 #include <asm/ptrace.h>
