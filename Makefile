@@ -323,6 +323,11 @@ check-debug: user
 	$(Q)$(call kbuild,$(B)/kmod-debug,$$(B=$(B) tests/vm/debug-kernel --path)/build,modules)
 	@B=$(B) tests/vm/run --kernel debug $(CASES)
 
+.PHONY: check-soak
+## check-soak	a million VM exits and EPT violations, 100,000 contexts, on one and two CPUs (an hour)
+check-soak: all
+	@B=$(B) tests/vm/run soak-long soak-long-smp
+
 ## vm-shell	an interactive shell in the emulated machine, with everything in it
 vm-shell: all
 	@B=$(B) tests/vm/shell

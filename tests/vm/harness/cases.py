@@ -10,7 +10,7 @@ TABLE = VM / "cases.cfg"
 CPUS = ("haswell_4770", "broadwell_ult", "skylake_x")
 MAX_SMP = 2             # Bochs crawls with more
 MAX_MEMORY_MB = 2048
-MAX_TIMEOUT = 600
+MAX_TIMEOUT = 7200
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Case:
     run: str = ""               # command in the machine; default: the script cases/NAME.sh
     cmdline: str = ""           # more kernel arguments
     tracefs: bool = False       # whether the kernel has its tracer's files (costs 1 s)
+    manual: bool = False        # whether it runs only when it is named
     expect: str = "pass"        # "fail: TEXT": passes if the harness reports a failure with TEXT
 
     def text(self):
@@ -78,6 +79,7 @@ KEYS = {
     "run": _command,
     "cmdline": str,
     "tracefs": lambda text: _one_of("yes", "no")(text) == "yes",
+    "manual": lambda text: _one_of("yes", "no")(text) == "yes",
     "expect": _expect,
 }
 

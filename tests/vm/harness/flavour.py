@@ -30,6 +30,6 @@ class Flavour:
 # because they take too long: checks of objects and leaks (both are compiled in), poison in struct page.
 FLAVOURS = {flavour.name: flavour for flavour in (
     Flavour("cloud", kernel.package, "kmod"),
-    Flavour("debug", debug.root, "kmod-debug", patience=10, memory=64, ips=10 * IPS, hide=("ht",),
+    Flavour("debug", debug.root, "kmod-debug", patience=10, memory=64, ips=10 * IPS, hide=("ht", "monitor"),
             cmdline=("kmemleak=off", "no_debug_objects", "vm_debug=-")),
 )}
