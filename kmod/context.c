@@ -363,11 +363,12 @@ static void attach_unreserve(struct dune_context *ctx)
  */
 static bool mm_shared(void)
 {
-	struct task_struct *task;
+	struct task_struct *process, *task;
 	bool shared = false;
 
+	/* Threads one by one: a group whose leader has exited still has the mm. */
 	rcu_read_lock();
-	for_each_process(task)
+	for_each_process_thread(process, task)
 		if (!same_thread_group(task, current) && !(task->flags & PF_KTHREAD) &&
 		    READ_ONCE(task->mm) == current->mm)
 			shared = true;
@@ -471,7 +472,8 @@ int context_lock(struct dune_context *ctx, const struct dune_lock *arg)
 	if (arg->pad || arg->signal_vector < 32 || arg->signal_vector > 255 ||
 	    !state_ok(&arg->state))
 		return -EINVAL;
-	mutex_lock(&ctx->lock);
+	if (mutex_lock_killable(&ctx->lock))
+		return -EINTR;
 	if (ctx->state != DUNE_STATE_ATTACHED)
 		err = -EBUSY;
 	else if (!area_complete(ctx))

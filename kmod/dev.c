@@ -158,7 +158,9 @@ static long ctx_private_write(struct file *file, void *arg)
 
 	if (err)
 		return err;
-	mutex_lock(&ctx->lock);
+	/* Its holder may wait for user memory, as long as the owner of that likes. */
+	if (mutex_lock_killable(&ctx->lock))
+		return -EINTR;
 	if (ctx->state == DUNE_STATE_ATTACHED)
 		err = private_write(ctx, write->gpa, write->source, write->size_bytes);
 	else
@@ -213,6 +215,10 @@ static long ioctl_call(const struct ioctl_row *row, struct file *file, unsigned 
 		return -EPROTONOSUPPORT;
 	if (row->versioned && header[1])
 		return -EINVAL;
+	/* A result that could not be told is an error before anything has happened. */
+	if ((_IOC_DIR(row->cmd) & _IOC_READ) &&
+	    copy_to_user((void __user *)user, buffer, size_bytes))
+		return -EFAULT;
 	if (row->call_user)
 		return row->call_user(buffer, (void __user *)user);
 	ret = row->call(file, buffer);

@@ -111,7 +111,8 @@ ssize_t event_read(struct dune_reader *reader, char __user *buffer, size_t size_
 		err = wait_event_interruptible(event_wait, event_waiting(reader));
 		if (err)
 			return err;
-		mutex_lock(&reader->lock);
+		if (mutex_lock_interruptible(&reader->lock))
+			return -ERESTARTSYS;
 		while (size_bytes - done >= sizeof(event) && event_take(reader, &event)) {
 			if (copy_to_user(buffer + done, &event, sizeof(event))) {
 				mutex_unlock(&reader->lock);

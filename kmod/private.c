@@ -121,7 +121,8 @@ s64 private_alloc(struct dune_context *ctx, u64 nr_pages)
 
 	if (!nr_pages || nr_pages > PRIVATE_ALLOC_MAX)
 		return -EINVAL;
-	mutex_lock(&ctx->lock);
+	if (mutex_lock_killable(&ctx->lock))
+		return -EINTR;
 	gpa = ctx->private.next_gpa;
 	if (!private_range_ok(gpa, nr_pages << PAGE_SHIFT))
 		err = -EDQUOT;

@@ -14,17 +14,17 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#define BYTES	0x10000
-#define CODE	0x1000
-#define PML4	0x2000
-#define PDPT	0x3000
-#define PD	0x4000
+#define BYTES	      0x10000
+#define CODE	      0x1000
+#define PML4	      0x2000
+#define PDPT	      0x3000
+#define PD	      0x4000
 #define PRESENT_WRITE 3
-#define PAGE_2M	0x80
-#define MSR_STAR   0xc0000081
-#define MSR_LSTAR  0xc0000082
-#define MSR_FMASK  0xc0000084
-#define STEP	20000
+#define PAGE_2M	      0x80
+#define MSR_STAR      0xc0000081
+#define MSR_LSTAR     0xc0000082
+#define MSR_FMASK     0xc0000084
+#define STEP	      20000
 
 extern const char guest_start[], guest_call[], guest_end[];
 __asm__(".pushsection .rodata\n"
@@ -94,18 +94,28 @@ static void set_msrs(void)
 
 static void set_registers(void)
 {
-	struct kvm_segment code = { .limit = 0xffffffff, .selector = 8, .type = 11, .present = 1,
-				    .s = 1, .l = 1, .g = 1 };
-	struct kvm_segment data = { .limit = 0xffffffff, .selector = 16, .type = 3, .present = 1,
-				    .db = 1, .s = 1, .g = 1 };
+	struct kvm_segment code = { .limit = 0xffffffff,
+				    .selector = 8,
+				    .type = 11,
+				    .present = 1,
+				    .s = 1,
+				    .l = 1,
+				    .g = 1 };
+	struct kvm_segment data = { .limit = 0xffffffff,
+				    .selector = 16,
+				    .type = 3,
+				    .present = 1,
+				    .db = 1,
+				    .s = 1,
+				    .g = 1 };
 	struct kvm_regs regs = { .rip = CODE, .rflags = 2 };
 	struct kvm_sregs sregs;
 
 	check(ioctl(vcpu, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
 	sregs.cr3 = PML4;
-	sregs.cr4 = 1 << 5;			/* PAE */
-	sregs.cr0 = 1ull << 31 | 0x21;		/* PG, NE, PE */
-	sregs.efer = 0x501;			/* LMA, LME, SCE */
+	sregs.cr4 = 1 << 5; /* PAE */
+	sregs.cr0 = 1ull << 31 | 0x21; /* PG, NE, PE */
+	sregs.efer = 0x501; /* LMA, LME, SCE */
 	sregs.cs = code;
 	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = data;
 	check(ioctl(vcpu, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");

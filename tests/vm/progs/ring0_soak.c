@@ -20,10 +20,7 @@ static long hypercall(long number, long argument)
 {
 	long result;
 
-	__asm__ volatile("vmcall"
-			 : "=a"(result)
-			 : "c"(number), "D"(argument)
-			 : "rdx", "memory");
+	__asm__ volatile("vmcall" : "=a"(result) : "c"(number), "D"(argument) : "rdx", "memory");
 	return result;
 }
 
