@@ -3,6 +3,7 @@
  * The doctor on the host: module, device, service user, KVM, dune-exec, and settings of the kernel that
  * stand in the way.
  */
+#include <grp.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,6 +19,8 @@
 
 #define SERVICE_USER "duned"
 #define DEVICE	     "/dev/dune"
+#define KVM_DEVICE   "/dev/kvm"
+#define NR_GROUPS    64 /* of the service user */
 
 static bool exists(const struct doctor *doctor, const char *path)
 {
@@ -115,26 +118,54 @@ static void check_user(const struct doctor *doctor, struct doctor_finding *findi
 	doctor_hint(finding, "as root: systemd-sysusers");
 }
 
+/* May the service user open this file for reading and writing? */
+static bool service_may_open(const struct stat *file)
+{
+	struct passwd *user = getpwnam(SERVICE_USER);
+	gid_t groups[NR_GROUPS];
+	int count = NR_GROUPS;
+
+	if ((file->st_mode & 0006) == 0006)
+		return true;
+	if (!user)
+		return false;
+	if (file->st_uid == user->pw_uid)
+		return (file->st_mode & 0600) == 0600;
+	if ((file->st_mode & 0060) != 0060 ||
+	    getgrouplist(SERVICE_USER, user->pw_gid, groups, &count) < 0)
+		return false;
+	while (count > 0 && groups[count - 1] != file->st_gid)
+		count--;
+	return count > 0;
+}
+
 static void check_kvm(const struct doctor *doctor, struct doctor_finding *finding)
 {
-	char count[32] = "", early[8] = "";
+	char count[32] = "", early[8] = "", path[4096];
+	struct stat status;
 
 	if (!exists(doctor, "/sys/module/kvm_intel")) {
 		doctor_note(finding, DOCTOR_OK, "not loaded");
 		return;
 	}
+	if (doctor_path(doctor, KVM_DEVICE, path, sizeof(path)) == 0 && stat(path, &status) == 0 &&
+	    service_may_open(&status)) {
+		doctor_note(finding, DOCTOR_OK, "virtual machines and contexts run side by side");
+		return;
+	}
+	doctor_hint(finding, "as root: usermod -aG kvm " SERVICE_USER ", chgrp kvm " KVM_DEVICE
+			     ", chmod g+rw " KVM_DEVICE ", systemctl restart duned.service");
 	doctor_read(doctor, "/sys/module/kvm_intel/refcnt", count, sizeof(count));
 	doctor_read(doctor, "/sys/module/kvm/parameters/enable_virt_at_load", early, sizeof(early));
 	/* What KVM does not hold, the module can turn on; then KVM's machines can't start. */
-	if (strtoul(count, NULL, 10) == 0 && early[0] != 'Y') {
+	if (strtoul(count, NULL, 10) == 0 && early[0] != 'Y')
 		doctor_note(finding, DOCTOR_WARN,
-			    "loaded and idle: contexts and virtual machines exclude one another");
-		doctor_hint(finding, "as root: modprobe -r kvm_intel");
-		return;
-	}
-	doctor_note(finding, DOCTOR_FAIL, "KVM holds VMX%s",
-		    early[0] == 'Y' ? " from its load on" : ": virtual machines are running");
-	doctor_hint(finding, "as root, when no virtual machine runs: modprobe -r kvm_intel");
+			    "the service may not open " KVM_DEVICE
+			    ": contexts and virtual machines exclude one another");
+	else
+		doctor_note(finding, DOCTOR_FAIL,
+			    "KVM holds VMX%s, and the service may not open " KVM_DEVICE,
+			    early[0] == 'Y' ? " from its load on" : " for its machines");
 }
 
 static void check_loader(const struct doctor *doctor, struct doctor_finding *finding)

@@ -165,7 +165,8 @@ static const struct {
 	{ "Loading of module with unavailable key is rejected", true,
 	  "enroll the key: mokutil --import /var/lib/dkms/mok.pub, reboot (dune(4))" },
 	{ "dune: VMX is held by somebody else", false,
-	  "as root, when no virtual machine runs: modprobe -r kvm_intel" },
+	  "let the service open /dev/kvm (as root: usermod -aG kvm duned), or, when no virtual "
+	  "machine runs: modprobe -r kvm_intel" },
 	{ "dune: VMXON failed", false, "the firmware lets not every CPU use VT-x: update it" },
 	{ "dune: VMX is not on again after resume", false,
 	  "as root: systemctl stop duned.service, end the contexts, modprobe -r dune && modprobe dune" },

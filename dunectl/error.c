@@ -62,7 +62,7 @@ static const struct reply_row {
 	{ "io.dune.Manager.ModuleMismatch", EXIT_FAILURE,
 	  "install module and service of one version, then: modprobe -r dune && modprobe dune" },
 	{ "io.dune.Manager.VirtualizationBusy", EXIT_FAILURE,
-	  "end the virtual machines, or unload kvm_intel: dunectl doctor" },
+	  "let the service open /dev/kvm, or end the virtual machines: dunectl doctor" },
 	{ "io.dune.Manager.ModuleFailed", EXIT_FAILURE,
 	  "the kernel log (dmesg) may say more, and dunectl doctor" },
 	{ "io.dune.Manager.ReplyTooLarge", EXIT_FAILURE, "name one context" },

@@ -205,10 +205,13 @@ END_TEST
 
 static const struct kvm_row {
 	const char *count, *early;
+	mode_t mode; /* of /dev/kvm; 0: there is none */
 	enum doctor_state state;
 } kvm_rows[] = {
-	{ NULL, NULL, DOCTOR_OK },     { "0\n", NULL, DOCTOR_WARN }, { "0\n", "N\n", DOCTOR_WARN },
-	{ "0\n", "Y\n", DOCTOR_FAIL }, { "2\n", NULL, DOCTOR_FAIL },
+	{ NULL, NULL, 0, DOCTOR_OK },	     { "0\n", NULL, 0, DOCTOR_WARN },
+	{ "0\n", "N\n", 0600, DOCTOR_WARN }, { "0\n", "Y\n", 0, DOCTOR_FAIL },
+	{ "2\n", NULL, 0604, DOCTOR_FAIL },  { "0\n", NULL, 0666, DOCTOR_OK },
+	{ "0\n", "Y\n", 0606, DOCTOR_OK },   { "2\n", NULL, 0666, DOCTOR_OK },
 };
 
 START_TEST(kvm_states)
@@ -219,6 +222,13 @@ START_TEST(kvm_states)
 		put("/sys/module/kvm_intel/refcnt", row->count);
 	if (row->early)
 		put("/sys/module/kvm/parameters/enable_virt_at_load", row->early);
+	if (row->mode) {
+		char path[128];
+
+		put("/dev/kvm", "");
+		snprintf(path, sizeof(path), "%s/dev/kvm", root);
+		ck_assert_int_eq(chmod(path, row->mode), 0);
+	}
 	ck_assert_int_eq(check(doctor_host_checks, "kvm").state, row->state);
 }
 END_TEST
