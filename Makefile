@@ -166,10 +166,10 @@ $(B)/examples/%: $(B)/libdune/examples/%.o $(B)/libdune.a
 KMOD_SOURCES := $(wildcard kmod/*.[chS] kmod/vmx/*.[chS]) kmod/Kbuild proto/dune_abi.h
 VM_KERNEL_BUILD ?= $(lastword $(sort $(wildcard /usr/src/linux-headers-*-cloud-amd64)))
 KERNEL_BUILD ?= /lib/modules/$(shell uname -r)/build
-# kbuild(folder, kernel's build folder, arguments)
+# kbuild(folder, kernel's build folder, arguments, a command to run make with)
 kbuild = mkdir -p $(1)/vmx && for f in $(patsubst kmod/%,%,$(filter kmod/%,$(KMOD_SOURCES))); do \
 	ln -sfn $(CURDIR)/kmod/$$f $(1)/$$f; done && \
-	$(MAKE) -s -C $(2) M=$(abspath $(1)) DUNE_TOP=$(CURDIR) KCFLAGS="$(if $(CI),-Werror)" $(3)
+	$(4) $(MAKE) -s -C $(2) M=$(abspath $(1)) DUNE_TOP=$(CURDIR) KCFLAGS="$(if $(CI),-Werror)" $(3)
 
 .PHONY: module modules_install sparse
 ## module	dune.ko for the emulated machine's kernel
@@ -327,6 +327,26 @@ check-debug: user
 ## check-soak	a million VM exits and EPT violations, 100,000 contexts, on one and two CPUs (an hour)
 check-soak: all
 	@B=$(B) tests/vm/run soak-long soak-long-smp
+
+# For each of these kernels its own compiler builds dune.ko, and these cases run: the world switch, its
+# traps, page tables and the whole product, each once.
+KERNEL_CASES ?= boot kaslr raw-hello raw-ioctl raw-guests raw-fork raw-kill ring0-traps shrink launch
+AMD64_BUILD = $(lastword $(sort $(filter-out %-cloud-amd64 %-rt-amd64, \
+	$(wildcard /usr/src/linux-headers-*-amd64))))
+DEBIAN13 := tests/vm/debian13
+
+.PHONY: check-kernels
+## check-kernels	chosen cases on Debian's 6.1 cloud and -amd64 kernels and on Debian 13's; CASES="..."
+check-kernels: all
+	@[ -n "$(AMD64_BUILD)" ] || { echo "apt-get install linux-headers-amd64" >&2; exit 1; }
+	@$(DEBIAN13)
+	$(call say,KBUILD,$(B)/kmod-amd64/dune.ko)
+	$(Q)$(call kbuild,$(B)/kmod-amd64,$(AMD64_BUILD),modules)
+	$(call say,KBUILD,$(B)/kmod-debian13/dune.ko)
+	$(Q)$(call kbuild,$(B)/kmod-debian13,$$($(DEBIAN13) --headers),modules,$(DEBIAN13) --run)
+	@bad=; for kernel in cloud amd64 debian13; do echo "$$kernel:"; \
+		B=$(B) tests/vm/run --kernel $$kernel $(or $(CASES),$(KERNEL_CASES)) || bad=1; \
+	done; [ -z "$$bad" ]
 
 ## vm-shell	an interactive shell in the emulated machine, with everything in it
 vm-shell: all

@@ -6,6 +6,7 @@
 #include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/sched/signal.h>
+#include <asm/unistd.h>
 #include "kmod/context.h"
 #include "kmod/vcpu.h"
 

@@ -19,7 +19,6 @@
 #include <asm/hypervisor.h>
 #include <asm/msr.h>
 #include <asm/tlbflush.h>
-#include <asm/virtext.h>
 #include <asm/vmx.h>
 #include "kmod/compat.h"
 #include "kmod/context.h"

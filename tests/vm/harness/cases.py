@@ -26,6 +26,7 @@ class Case:
     cmdline: str = ""           # more kernel arguments
     tracefs: bool = False       # whether the kernel has its tracer's files (costs 1 s)
     manual: bool = False        # whether it runs only when it is named
+    kaslr: bool = False         # whether kernel and direct map are somewhere else than usual
     expect: str = "pass"        # "fail: TEXT": passes if the harness reports a failure with TEXT
 
     def text(self):
@@ -80,6 +81,7 @@ KEYS = {
     "cmdline": str,
     "tracefs": lambda text: _one_of("yes", "no")(text) == "yes",
     "manual": lambda text: _one_of("yes", "no")(text) == "yes",
+    "kaslr": lambda text: _one_of("yes", "no")(text) == "yes",
     "expect": _expect,
 }
 

@@ -2,9 +2,10 @@
 """The kernels that the machine can boot: what each costs, and where it and its dune.ko come from.
 Builds and downloads nothing itself."""
 from dataclasses import dataclass
+from functools import partial
 from typing import Callable
 
-from . import debug, kernel
+from . import cached, kernel
 from .machine import IPS
 from .paths import OUT
 
@@ -26,10 +27,15 @@ class Flavour:
 
 
 # The debug kernel takes ten times the instructions for the same, but limits in virtual time have to
-# hold. ht: UBSAN finds a shift by -1 in what the kernel computes from Bochs's topology. Switched off,
-# because they take too long: checks of objects and leaks (both are compiled in), poison in struct page.
+# hold. ht: UBSAN finds a shift by -1 in what the kernel computes from Bochs's topology, 6.12
+# warns of it. Switched off, because they take too long: checks of objects and leaks (both are
+# compiled in), poison in struct page.
 FLAVOURS = {flavour.name: flavour for flavour in (
     Flavour("cloud", kernel.package, "kmod"),
-    Flavour("debug", debug.root, "kmod-debug", patience=10, memory=64, ips=10 * IPS, hide=("ht", "monitor"),
+    Flavour("amd64", partial(kernel.package, kernel.AMD64), "kmod-amd64", memory=64),
+    Flavour("debian13", partial(cached.root, "debian13", "check-kernels"), "kmod-debian13",
+            memory=64, hide=("ht",)),
+    Flavour("debug", partial(cached.root, "debug-kernel", "check-debug"), "kmod-debug",
+            patience=10, memory=64, ips=10 * IPS, hide=("ht", "monitor"),
             cmdline=("kmemleak=off", "no_debug_objects", "vm_debug=-")),
 )}

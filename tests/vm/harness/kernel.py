@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Debian's stock cloud kernel: fetches the package that matches the installed headers and unpacks
-its vmlinux. Never installs a kernel on the host: files only land below build/vm/."""
+"""Debian's stock kernels: fetches the package that matches the installed headers and unpacks its
+vmlinux. Never installs a kernel on the host: files only land below build/vm/."""
 import re
 import shutil
 import struct
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .paths import OUT, HarnessError, step
 
-HEADERS_META = "linux-headers-cloud-amd64"
+CLOUD, AMD64 = "cloud-amd64", "amd64"       # Debian's flavours
 
 # How a bzImage says where its payload is (Documentation/arch/x86/boot.rst).
 SETUP_SECTS = 0x1F1
@@ -25,17 +25,18 @@ FILTERS = (
 )
 
 
-def release():
+def release(flavour):
     """The kernel release whose headers build the module, and the version of their package."""
-    query = subprocess.run(["dpkg-query", "-W", "-f=${Depends}", HEADERS_META],
+    meta = f"linux-headers-{flavour}"
+    query = subprocess.run(["dpkg-query", "-W", "-f=${Depends}", meta],
                            capture_output=True, text=True)
     match = re.search(r"linux-headers-(\S+) \(= ([^)]+)\)", query.stdout)
     if not match:
-        raise HarnessError(f"{HEADERS_META} is not installed: run `make deps`")
+        raise HarnessError(f"{meta} is not installed: apt-get install {meta}")
     return match.group(1), match.group(2)
 
 
-def _download(package, version, into):
+def _download(package, version, into, flavour):
     """Fetches one .deb with apt-get (which checks its signature); returns its path."""
     done = subprocess.run(["apt-get", "download", "-q", f"{package}={version}"], cwd=into,
                           capture_output=True, text=True)
@@ -43,13 +44,13 @@ def _download(package, version, into):
     if done.returncode or not debs:
         raise HarnessError(
             f"cannot download {package}={version}, apt-get says:\n{done.stderr.strip()}\n"
-            f"If Debian has a newer one: apt-get update && apt-get install {HEADERS_META}")
+            f"If Debian has a newer one: apt-get update && apt-get install linux-headers-{flavour}")
     return debs[0]
 
 
-def package():
+def package(flavour=CLOUD):
     """The unpacked kernel package: a folder with boot/ and lib/modules/."""
-    rel, version = release()
+    rel, version = release(flavour)
     target = OUT / "kernel" / f"{rel}_{version}"
     if target.is_dir():
         return target
@@ -57,7 +58,7 @@ def package():
     work = Path(tempfile.mkdtemp(dir=target.parent))
     try:
         with step(f"downloading Debian's kernel package linux-image-{rel}"):
-            deb = _download(f"linux-image-{rel}", version, work)
+            deb = _download(f"linux-image-{rel}", version, work, flavour)
         with step("unpacking it"):
             subprocess.run(["dpkg-deb", "-x", deb, work / "root"], check=True)
         deb.unlink()

@@ -28,6 +28,13 @@ SETUP_DATA = 0x9000
 CMDLINE = 0xA000
 CMDLINE_MAX = 2048
 
+# What tools/relocs of the kernel's build appends to the ELF file: three lists that are read from the
+# end, each up to a zero, of addresses: words to add to, offsets from per-CPU data to subtract from,
+# quadwords to add to.
+SECTION_HEADER = 64
+KERNEL_MAP = 0xFFFFFFFF80000000
+KASLR_DELTA = 0x1A600000        # any multiple of 2 MB below 1 GB less the kernel
+
 MB = 1 << 20
 ACPI_BYTES = 0x10000            # Bochs's BIOS keeps its tables at the end of memory
 RAM, RESERVED, ACPI = 1, 2, 3   # e820 types
@@ -60,6 +67,20 @@ class Kernel:
             at = paddr - self.base
             flat[at:at + filesz] = data[offset:offset + filesz]
         self.flat = bytes(flat)
+        shoff, = struct.unpack_from("<Q", data, 40)
+        shnum, = struct.unpack_from("<H", data, 60)
+        tail = data[shoff + shnum * SECTION_HEADER:]
+        self.relocations = [n for n, in struct.iter_unpack("<i", tail[:len(tail) & ~3])]
+
+    def moved(self):
+        """`flat` linked KASLR_DELTA higher, which is what the decompressor does for KASLR."""
+        flat, table = bytearray(self.flat), list(self.relocations)
+        for field, sign in (("<I", 1), ("<i", -1), ("<Q", 1)):
+            while address := table.pop():
+                at = (address & 0xFFFFFFFF) - (KERNEL_MAP & 0xFFFFFFFF) - self.base
+                value, = struct.unpack_from(field, flat, at)
+                struct.pack_into(field, flat, at, value + sign * KASLR_DELTA)
+        return bytes(flat)
 
 
 def _blocks(data):
@@ -83,12 +104,13 @@ def _put_page_tables(block):
         struct.pack_into("<Q", block, PAGE_TABLES + 0x2000 + 8 * page, page << 21 | 0x83)
 
 
-def _put_boot_params(block, kernel, initrd_addr, initrd_len, top):
+def _put_boot_params(block, kernel, initrd_addr, initrd_len, top, kaslr):
     params = bytearray(4096)
     end = HEADER_LENGTH + 1 + kernel.header[HEADER_LENGTH]
     params[HEADER:end] = kernel.header[HEADER:end]
     params[LOADER_TYPE] = 0xFF          # a loader without a number of its own
-    params[LOAD_FLAGS] |= 1             # protected mode code at 1 MB and up
+    # protected mode code at 1 MB and up; bit 1 has the kernel choose where its direct map is
+    params[LOAD_FLAGS] |= 3 if kaslr else 1
     struct.pack_into("<H", params, VID_MODE, 0xFFFF)
     struct.pack_into("<II", params, RAMDISK, initrd_addr, initrd_len)
     struct.pack_into("<I", params, CMD_LINE_PTR, IMAGE_ADDR + CMDLINE)
@@ -107,11 +129,11 @@ def _put_seed(block):
     block[SETUP_DATA + 16:SETUP_DATA + 16 + len(seed)] = seed
 
 
-def write_image(path, kernel, initrd, cmdline, memory_mb):
+def write_image(path, kernel, initrd, cmdline, memory_mb, kaslr=False):
     """Writes the memory image for one boot."""
     top = memory_mb * MB
     initrd_addr = (kernel.end + 2 * MB - 1) & -(2 * MB)
-    flat, packed = _blocks(kernel.flat), _blocks(initrd)
+    flat, packed = _blocks(kernel.moved() if kaslr else kernel.flat), _blocks(initrd)
     if initrd_addr + len(packed) > top - 16 * MB:
         raise HarnessError(f"kernel and initramfs do not fit into {memory_mb} MB")
     text = cmdline.encode() + b"\0"
@@ -121,7 +143,7 @@ def write_image(path, kernel, initrd, cmdline, memory_mb):
     struct.pack_into("<8sIIIIII", block, 0, MAGIC, PADS, kernel.entry,
                      kernel.base, len(flat) // BLOCK, initrd_addr, len(packed) // BLOCK)
     _put_page_tables(block)
-    _put_boot_params(block, kernel, initrd_addr, len(initrd), top)
+    _put_boot_params(block, kernel, initrd_addr, len(initrd), top, kaslr)
     _put_seed(block)
     block[CMDLINE:CMDLINE + len(text)] = text
     with open(path, "wb") as out:
