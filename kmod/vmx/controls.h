@@ -12,7 +12,18 @@
 #define VMX_LOW_PASID_DIRECTORY		0x2038
 #define VMX_HIGH_PASID_DIRECTORY	0x203a
 
-/* Raw MSR values, SDM 3D appendix A. The control MSRs are the TRUE ones where BASIC says they exist. */
+/* What the guest starts with, and keeps where it doesn't own the bit. */
+#define VMX_GUEST_CR0 \
+	(X86_CR0_PE | X86_CR0_MP | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | X86_CR0_PG)
+/* MCE is forced: a machine check in the guest has to exit, not to shut the machine down. */
+#define VMX_GUEST_CR4 \
+	(X86_CR4_DE | X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | X86_CR4_OSFXSR | \
+	 X86_CR4_OSXMMEXCPT | X86_CR4_FSGSBASE)
+
+/*
+ * Raw MSR values, SDM 3D appendix A. The control MSRs are the TRUE ones where BASIC says they exist; 0 is
+ * an MSR that doesn't.
+ */
 struct vmx_caps {
 	u64 basic, pin, primary, secondary, exit, entry, ept_vpid, misc;
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;

@@ -65,15 +65,11 @@ static void write_guest_cr(const struct dune_vcpu_state *s)
 	const struct vmx_caps *caps = &vmx_global.caps;
 	u64 cr0, cr4;
 
-	cr0 = X86_CR0_PE | X86_CR0_MP | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM |
-	      X86_CR0_PG;
-	cr0 = (cr0 | caps->cr0_fixed0) & caps->cr0_fixed1;
-	/* MCE is forced: a machine check in the guest has to exit, not to shut the machine down. */
-	cr4 = X86_CR4_DE | X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | X86_CR4_OSFXSR |
-	      X86_CR4_OSXMMEXCPT | X86_CR4_FSGSBASE;
+	cr0 = VMX_GUEST_CR0 | caps->cr0_fixed0;
+	cr4 = VMX_GUEST_CR4 | caps->cr4_fixed0;
 	cr4 |= __read_cr4() & X86_CR4_OSXSAVE;
 	cr4 |= vmx_global.cr4_guest_owned & (X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_UMIP);
-	cr4 = (cr4 | caps->cr4_fixed0) & caps->cr4_fixed1;
+	cr4 &= caps->cr4_fixed1;
 	vmwrite(GUEST_CR0, cr0);
 	vmwrite(CR0_READ_SHADOW, cr0);
 	vmwrite(CR0_GUEST_HOST_MASK, ~vmx_global.cr0_guest_owned);

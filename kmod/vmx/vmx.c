@@ -403,7 +403,8 @@ void hw_flush_ept(u64 root_pa)
 
 /* ---- module load and unload ---- */
 
-static int vmx_read_caps(struct vmx_caps *caps)
+/* MSRs that don't exist stay 0. */
+static void vmx_read_caps(struct vmx_caps *caps)
 {
 	u32 first = MSR_IA32_VMX_PINBASED_CTLS;
 
@@ -415,18 +416,15 @@ static int vmx_read_caps(struct vmx_caps *caps)
 	rdmsrl(first + 1, caps->primary);
 	rdmsrl(first + 2, caps->exit);
 	rdmsrl(first + 3, caps->entry);
-	if (!(caps->primary >> 32 & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS))
-		return -EOPNOTSUPP;
-	rdmsrl(MSR_IA32_VMX_PROCBASED_CTLS2, caps->secondary);
-	if (!(caps->secondary >> 32 & SECONDARY_EXEC_ENABLE_EPT))
-		return -EOPNOTSUPP;
-	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, caps->ept_vpid);
+	if (caps->primary >> 32 & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
+		rdmsrl(MSR_IA32_VMX_PROCBASED_CTLS2, caps->secondary);
+	if (caps->secondary >> 32 & (SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_ENABLE_VPID))
+		rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, caps->ept_vpid);
 	rdmsrl(MSR_IA32_VMX_MISC, caps->misc);
 	rdmsrl(MSR_IA32_VMX_CR0_FIXED0, caps->cr0_fixed0);
 	rdmsrl(MSR_IA32_VMX_CR0_FIXED1, caps->cr0_fixed1);
 	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, caps->cr4_fixed0);
 	rdmsrl(MSR_IA32_VMX_CR4_FIXED1, caps->cr4_fixed1);
-	return 0;
 }
 
 static bool vmx_force_l1tf;
@@ -598,10 +596,10 @@ int hw_init(void)
 	int err;
 
 	BUILD_BUG_ON(sizeof(struct vmcs_page) != PAGE_SIZE);
-	if (!missing && vmx_read_caps(&vmx_global.caps))
-		missing = "EPT";
-	if (!missing)
+	if (!missing) {
+		vmx_read_caps(&vmx_global.caps);
 		vmx_controls_compute(&vmx_global.caps, &vmx_global.controls, &missing);
+	}
 	/* At CPL 0 ENQCMDS takes the PASID from memory: another process's would do (trap 10). */
 	if (!missing && boot_cpu_has(X86_FEATURE_ENQCMD) && !vmx_global.controls.pasid_translation)
 		missing = "PASID translation, on a CPU with ENQCMD";
