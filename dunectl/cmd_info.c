@@ -14,6 +14,7 @@ static const struct output_column pairs[] = {
 	{ "Features", "module.features", OUTPUT_TEXT },
 	{ "Guest-physical bits", "module.gpa_bits", OUTPUT_NUMBER },
 	{ "Slots of a context", "module.slots", OUTPUT_NUMBER },
+	{ "VMX is held by", "module.vmx_holder", OUTPUT_TEXT },
 	{ "Contexts now", "module.allocated.contexts", OUTPUT_NUMBER },
 	{ "Vcpus now", "module.allocated.vcpus", OUTPUT_NUMBER },
 	{ "Private memory now", "module.allocated.private_pages", OUTPUT_PAGES },

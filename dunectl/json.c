@@ -172,6 +172,7 @@ static struct json_object *json_module(const struct dune_client_module *module)
 	json_put(object, "features", features);
 	json_put_number(object, "gpa_bits", module->gpa_bits);
 	json_put_number(object, "slots", module->slots);
+	json_put_text(object, "vmx_holder", module->vmx_holder);
 	allocated = json_new();
 	json_put_number(allocated, "contexts", module->allocated.contexts);
 	json_put_number(allocated, "vcpus", module->allocated.vcpus);

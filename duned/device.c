@@ -88,6 +88,9 @@ static int kvm_machine(const struct device *device)
 
 	if (device_call(device->fd, DUNE_INFO, &info) < 0 || info.vmx_holder != DUNE_VMX_OFF)
 		return 0;
+	/* Where KVM is not loaded, opening its node would load half of it. */
+	if (access(KVM_MODULE, F_OK) < 0)
+		return 0;
 	kvm = open(KVM_PATH, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (kvm < 0)
 		return 0;

@@ -13,6 +13,7 @@
 
 #define DEVICE_PATH "/dev/dune"
 #define KVM_PATH    "/dev/kvm"
+#define KVM_MODULE  "/sys/module/kvm_intel"
 
 struct device {
 	const char *path;

@@ -93,6 +93,7 @@ static bool put_module_info(struct json_object *object, const struct dune_info *
 	       json_put(object, "features", features_json(info->features)) &&
 	       json_put_int(object, "gpa_bits", info->gpa_bits) &&
 	       json_put_int(object, "slots", info->nr_slots) &&
+	       json_put_string(object, "vmx_holder", dune_vmx_holder_name(info->vmx_holder)) &&
 	       json_put(object, "allocated", allocated_json(info)) &&
 	       json_put_int(object, "created", info->created) &&
 	       json_put_int(object, "refused", info->refused) &&

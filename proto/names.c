@@ -161,6 +161,12 @@ static const char *const event_names[] = {
 	[DUNE_EVENT_LOST] = "lost",
 };
 
+static const char *const vmx_holder_names[] = {
+	[DUNE_VMX_OFF] = "nobody",
+	[DUNE_VMX_OWN] = "module",
+	[DUNE_VMX_KVM] = "kvm",
+};
+
 static const struct {
 	__u64 bit;
 	const char *name;
@@ -204,6 +210,11 @@ const char *dune_cause_name(unsigned int cause)
 const char *dune_event_name(unsigned int type)
 {
 	return NAME(event_names, type);
+}
+
+const char *dune_vmx_holder_name(unsigned int holder)
+{
+	return NAME(vmx_holder_names, holder);
 }
 
 const char *dune_feature_name(unsigned int bit)

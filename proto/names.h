@@ -17,6 +17,7 @@ const char *dune_limit_name(unsigned int limit);	/* DUNE_LIMIT_* */
 const char *dune_state_name(unsigned int state);	/* DUNE_STATE_* */
 const char *dune_cause_name(unsigned int cause);	/* DUNE_END_*; NULL for DUNE_END_NONE too */
 const char *dune_event_name(unsigned int type);		/* DUNE_EVENT_* */
+const char *dune_vmx_holder_name(unsigned int holder);	/* DUNE_VMX_* */
 const char *dune_feature_name(unsigned int bit);	/* DUNE_FEATURE_*, by bit number */
 
 /* A sentence for people about a cause by its name; "ended" for names that are not known. */

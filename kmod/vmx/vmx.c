@@ -307,9 +307,17 @@ static void vmx_vcpu_unload(struct dune_vcpu *vcpu)
 
 void hw_claim_shared(struct dune_vcpu *vcpu)
 {
-	vcpu->vmx.foreign_pa = vmptrst();
-	if (vcpu->vmx.foreign_pa != vcpu->vmx.vmcs_pa)
-		dune_assert(!vmptrld(vcpu->vmx.vmcs_pa));
+	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
+	bool lent = test_thread_flag(TIF_USER_RETURN_NOTIFY);
+	unsigned int i;
+
+	vmx->foreign_pa = vmptrst();
+	if (vmx->foreign_pa != vmx->vmcs_pa)
+		dune_assert(!vmptrld(vmx->vmcs_pa));
+	/* KVM skips a WRMSR, too, where it believes that its value is still there: an exit leaves it there. */
+	for (i = 0; i < VCPU_NR_MSRS; i++)
+		vmx->host_msrs[i].value = lent ? __rdmsr(vmx_switched_msrs[i]) :
+						 vmx_global.host_msrs[i];
 }
 
 /* Trap 4: KVM skips VMPTRLD when it believes that its VMCS is the current one. */

@@ -112,6 +112,7 @@ INNER_SHAPE(shape_module, MODULE,
 	MAYBE("features", DECODE_STRINGS, MODULE, nr_features)
 	MAYBE("gpa_bits", DECODE_UINT, MODULE, gpa_bits)
 	MAYBE("slots", DECODE_UINT, MODULE, slots)
+	MAYBE("vmx_holder", DECODE_STRING, MODULE, vmx_holder)
 	MAYBE_INNER("allocated", DECODE_STRUCT, MODULE, allocated, shape_allocation)
 	MAYBE("created", DECODE_UINT, MODULE, created)
 	MAYBE("refused", DECODE_UINT, MODULE, refused)

@@ -241,13 +241,14 @@ START_TEST(info_with_a_module)
 {
 	struct dune_client_info *info;
 
-	peer_reply(&peer, NULL,
-		   "{\"version\":\"1.2\",\"module\":{\"loaded\":true,\"abi\":1,"
-		   "\"abi_expected\":1,\"version\":\"1.1\",\"features\":[\"ept_2m\",\"umip\"],"
-		   "\"gpa_bits\":39,\"slots\":511,\"allocated\":{\"contexts\":1,\"vcpus\":2,"
-		   "\"ept_pages\":3,\"private_pages\":4,\"run_pages\":5,\"vmcs_pages\":6},"
-		   "\"created\":100,\"refused\":7,\"assertions\":0},\"quotas\":" QUOTAS_JSON "}",
-		   false, 0);
+	peer_reply(
+		&peer, NULL,
+		"{\"version\":\"1.2\",\"module\":{\"loaded\":true,\"abi\":1,"
+		"\"abi_expected\":1,\"version\":\"1.1\",\"features\":[\"ept_2m\",\"umip\"],"
+		"\"gpa_bits\":39,\"slots\":511,\"vmx_holder\":\"kvm\",\"allocated\":{\"contexts\":1,\"vcpus\":2,"
+		"\"ept_pages\":3,\"private_pages\":4,\"run_pages\":5,\"vmcs_pages\":6},"
+		"\"created\":100,\"refused\":7,\"assertions\":0},\"quotas\":" QUOTAS_JSON "}",
+		false, 0);
 	ck_assert_int_eq(dune_client_info(peer.client, &info), 0);
 	ck_assert_str_eq(info->version, "1.2");
 	ck_assert(info->module.loaded);

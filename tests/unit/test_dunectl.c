@@ -61,13 +61,14 @@ static const struct canned service[] = {
 	{ "Kill", .needs = "\"id\":9", .error = "org.varlink.service.PermissionDenied" },
 	{ "Kill", .error = "io.dune.Manager.NoSuchContext" },
 	{ "Info",
-	  .parameters = "{\"version\":\"1.2\",\"module\":{\"loaded\":true,\"abi\":77,"
-			"\"abi_expected\":1,\"version\":\"1.1\",\"features\":[\"ept_2m\",\"umip\"],"
-			"\"gpa_bits\":39,\"slots\":511,\"allocated\":{\"contexts\":1,\"vcpus\":2,"
-			"\"ept_pages\":3,\"private_pages\":4,\"run_pages\":5,\"vmcs_pages\":6},"
-			"\"created\":100,\"refused\":7,\"assertions\":3},\"quotas\":{"
-			"\"contexts_per_user\":8,\"contexts_per_host\":64,\"defaults\":{},"
-			"\"maximum\":{\"vcpus\":16}}}" },
+	  .parameters =
+		  "{\"version\":\"1.2\",\"module\":{\"loaded\":true,\"abi\":77,"
+		  "\"abi_expected\":1,\"version\":\"1.1\",\"features\":[\"ept_2m\",\"umip\"],"
+		  "\"gpa_bits\":39,\"slots\":511,\"vmx_holder\":\"kvm\",\"allocated\":{\"contexts\":1,\"vcpus\":2,"
+		  "\"ept_pages\":3,\"private_pages\":4,\"run_pages\":5,\"vmcs_pages\":6},"
+		  "\"created\":100,\"refused\":7,\"assertions\":3},\"quotas\":{"
+		  "\"contexts_per_user\":8,\"contexts_per_host\":64,\"defaults\":{},"
+		  "\"maximum\":{\"vcpus\":16}}}" },
 	{ 0 },
 };
 

@@ -129,6 +129,7 @@ struct dune_client_module {
 	const char *const *features;
 	uint64_t gpa_bits;
 	uint64_t slots;
+	const char *vmx_holder; /* nobody, module, kvm */
 	struct dune_client_allocation allocated;
 	uint64_t created;
 	uint64_t refused;
