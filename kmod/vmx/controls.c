@@ -179,7 +179,7 @@ static const char *rows_apply(const u64 *msrs, u32 *words, u64 *features)
 	return NULL;
 }
 
-/* No CPU insists on them; an odd hypervisor may, and what they do to the guest is not known here. */
+/* No CPU insists on them; an odd hypervisor may, and what they do to the guest is unknown here. */
 static const char *unknown_check(const u64 *msrs)
 {
 	static char name[64]; /* only the module's start asks */

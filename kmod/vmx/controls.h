@@ -21,8 +21,8 @@
 	 X86_CR4_OSXMMEXCPT | X86_CR4_FSGSBASE)
 
 /*
- * Raw MSR values, SDM 3D appendix A. The control MSRs are the TRUE ones where BASIC says they exist; 0 is
- * an MSR that doesn't.
+ * Raw MSR values, SDM 3D appendix A. The control MSRs are the TRUE ones where BASIC says they exist;
+ * an MSR that doesn't exist is 0.
  */
 struct vmx_caps {
 	u64 basic, pin, primary, secondary, exit, entry, ept_vpid, misc;
