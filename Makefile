@@ -43,7 +43,7 @@ objs = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
 user: duned
 duned: $(B)/duned/duned
 
-PROTO_OBJS := $(B)/proto/json_gate.o $(B)/proto/varlink.o $(B)/proto/names.o
+PROTO_OBJS := $(patsubst %,$(B)/proto/%.o,bugs json_gate names varlink)
 DUNED_OBJS = $(call objs,duned)
 DUNED_LIBS := -lev -ljson-c -lsystemd
 # proto/ is linked into programs and into libdune.so

@@ -2,6 +2,10 @@
 /*
  * dunectl info: the service, the module and the quotas in force.
  */
+#include <stdio.h>
+
+#include <json-c/json.h>
+
 #include "dunectl/dunectl.h"
 #include "dunectl/json.h"
 
@@ -34,6 +38,24 @@ static const struct output_column pairs[] = {
 	{ "Maximum EPT tables", "quotas.maximum.ept_pages", OUTPUT_LIMIT_PAGES },
 };
 
+static const struct output_column bug_columns[] = {
+	{ "BUG OF THE CPU", "name", OUTPUT_TEXT },
+	{ "IN GUESTS", "state", OUTPUT_STATE },
+	{ "HOW", "how", OUTPUT_TEXT },
+};
+
+static void show(const struct output *output, struct json_object *object)
+{
+	struct json_object *bugs;
+
+	output_pairs(output, pairs, sizeof(pairs) / sizeof(pairs[0]), object);
+	bugs = json_object_object_get(json_object_object_get(object, "module"), "bugs");
+	if (!bugs || !json_object_array_length(bugs))
+		return;
+	putchar('\n');
+	output_table(output, bug_columns, sizeof(bug_columns) / sizeof(bug_columns[0]), bugs, NULL);
+}
+
 static int info_run(struct dunectl *ctl, int argc, char **argv)
 {
 	CLIENT_CLEANUP struct dune_client *client = NULL;
@@ -50,7 +72,7 @@ static int info_run(struct dunectl *ctl, int argc, char **argv)
 	object = json_info(info);
 	dune_client_info_free(info);
 	if (!output_as_json(&ctl->output, object))
-		output_pairs(&ctl->output, pairs, sizeof(pairs) / sizeof(pairs[0]), object);
+		show(&ctl->output, object);
 	return 0;
 }
 

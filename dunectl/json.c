@@ -154,6 +154,21 @@ struct json_object *json_sample(const struct dune_client_sample *sample)
 	return object;
 }
 
+static struct json_object *json_bugs(const struct dune_client_module *module)
+{
+	struct json_object *bugs = json_new_array();
+
+	for (size_t i = 0; i < module->nr_bugs; i++) {
+		struct json_object *bug = json_new();
+
+		json_put_text(bug, "name", module->bugs[i]->name);
+		json_put_text(bug, "state", module->bugs[i]->state);
+		json_put_text(bug, "how", module->bugs[i]->how);
+		json_append(bugs, bug);
+	}
+	return bugs;
+}
+
 static struct json_object *json_module(const struct dune_client_module *module)
 {
 	struct json_object *object = json_new(), *features, *allocated;
@@ -170,6 +185,7 @@ static struct json_object *json_module(const struct dune_client_module *module)
 	for (size_t i = 0; i < module->nr_features; i++)
 		json_append(features, json_object_new_string(module->features[i]));
 	json_put(object, "features", features);
+	json_put(object, "bugs", json_bugs(module));
 	json_put_number(object, "gpa_bits", module->gpa_bits);
 	json_put_number(object, "slots", module->slots);
 	json_put_text(object, "vmx_holder", module->vmx_holder);

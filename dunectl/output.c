@@ -30,8 +30,9 @@
 static const struct state_colour {
 	const char *state, *colour;
 } state_colours[] = {
-	{ "running", "\033[32m" }, { "ok", "\033[32m" },   { "fail", "\033[31m" },
-	{ "warn", "\033[33m" },	   { "ended", "\033[2m" }, { "attached", "\033[33m" },
+	{ "running", "\033[32m" },  { "ok", "\033[32m" },	  { "fail", "\033[31m" },
+	{ "warn", "\033[33m" },	    { "vulnerable", "\033[31m" }, { "ended", "\033[2m" },
+	{ "attached", "\033[33m" },
 };
 
 void output_init(struct output *output)

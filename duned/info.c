@@ -8,6 +8,7 @@
 #include "duned/interfaces.h"
 #include "duned/json.h"
 #include "duned/request.h"
+#include "proto/bugs.h"
 #include "proto/names.h"
 
 /* ---- org.varlink.service ---- */
@@ -72,6 +73,31 @@ static struct json_object *features_json(uint64_t features)
 	return json_finish(names, ok);
 }
 
+static struct json_object *bug_json(unsigned int bit, uint64_t measures)
+{
+	struct json_object *object = json_object_new_object();
+	struct dune_bug bug = dune_bug_describe(bit, measures);
+	char buffer[DUNE_NAME_BUFFER];
+	bool ok = json_put_string(object, "name",
+				  dune_name_or_number(bug.name, "bug", bit, buffer)) &&
+		  json_put_string(object, "state", bug.state) &&
+		  json_put_string(object, "how", bug.how);
+
+	return json_finish(object, ok);
+}
+
+static struct json_object *bugs_json(const struct dune_info *info)
+{
+	struct json_object *bugs = json_object_new_array();
+	bool ok = bugs != NULL;
+
+	for (unsigned int bit = 0; ok && bit < 64; bit++) {
+		if (info->bugs >> bit & 1)
+			ok = json_append(bugs, bug_json(bit, info->measures));
+	}
+	return json_finish(bugs, ok);
+}
+
 static struct json_object *allocated_json(const struct dune_info *info)
 {
 	struct json_object *object = json_object_new_object();
@@ -91,6 +117,7 @@ static bool put_module_info(struct json_object *object, const struct dune_info *
 	return json_put_int(object, "abi", info->abi) &&
 	       json_put_string(object, "version", info->version) &&
 	       json_put(object, "features", features_json(info->features)) &&
+	       json_put(object, "bugs", bugs_json(info)) &&
 	       json_put_int(object, "gpa_bits", info->gpa_bits) &&
 	       json_put_int(object, "slots", info->nr_slots) &&
 	       json_put_string(object, "vmx_holder", dune_vmx_holder_name(info->vmx_holder)) &&

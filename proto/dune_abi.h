@@ -248,7 +248,9 @@ struct dune_info {
 	char version[32];	/* of the module */
 	__u64 max_ept;		/* a host ceiling, too: EPT table pages of a context */
 	__u64 vmx_holder;	/* DUNE_VMX_* */
-	__u64 reserved[14];
+	__u64 bugs;		/* DUNE_BUG_*: bugs of this CPU that Linux knows of */
+	__u64 measures;		/* DUNE_MEASURE_* against them; proto/bugs.c tells which serves which */
+	__u64 reserved[12];
 };
 
 /* Who has turned VMX on for the contexts that exist. */
@@ -265,6 +267,48 @@ struct dune_info {
 #define DUNE_FEATURE_RDTSCP		(1ull << 6)
 #define DUNE_FEATURE_UMIP		(1ull << 7)
 #define DUNE_FEATURE_PAGE_1G		(1ull << 8)	/* 1 GB pages in guest page tables */
+
+/* Named as in /proc/cpuinfo. */
+#define DUNE_BUG_MELTDOWN		(1ull << 0)
+#define DUNE_BUG_SPECTRE_V1		(1ull << 1)
+#define DUNE_BUG_SPECTRE_V2		(1ull << 2)
+#define DUNE_BUG_SPEC_STORE_BYPASS	(1ull << 3)
+#define DUNE_BUG_L1TF			(1ull << 4)
+#define DUNE_BUG_MDS			(1ull << 5)
+#define DUNE_BUG_SWAPGS			(1ull << 6)
+#define DUNE_BUG_TAA			(1ull << 7)
+#define DUNE_BUG_ITLB_MULTIHIT		(1ull << 8)
+#define DUNE_BUG_SRBDS			(1ull << 9)
+#define DUNE_BUG_MMIO_STALE_DATA	(1ull << 10)
+#define DUNE_BUG_MMIO_UNKNOWN		(1ull << 11)
+#define DUNE_BUG_RETBLEED		(1ull << 12)
+#define DUNE_BUG_EIBRS_PBRSB		(1ull << 13)
+#define DUNE_BUG_GDS			(1ull << 14)
+#define DUNE_BUG_RFDS			(1ull << 15)
+#define DUNE_BUG_BHI			(1ull << 16)
+#define DUNE_BUG_ITS			(1ull << 17)
+#define DUNE_BUG_VMSCAPE		(1ull << 18)
+
+#define DUNE_MEASURE_OFF		(1ull << 0)	/* the kernel runs with mitigations=off */
+#define DUNE_MEASURE_VERW		(1ull << 1)	/* executed before every entry */
+#define DUNE_MEASURE_MD_CLEAR		(1ull << 2)	/* it clears buffers; microcode */
+#define DUNE_MEASURE_FB_CLEAR		(1ull << 3)	/* it clears fill buffers; microcode */
+#define DUNE_MEASURE_RFDS_CLEAR		(1ull << 4)	/* it clears register files; microcode */
+#define DUNE_MEASURE_L1D_FLUSH		(1ull << 5)	/* before every entry */
+#define DUNE_MEASURE_NO_SMT		(1ull << 6)	/* one thread a core runs */
+#define DUNE_MEASURE_NO_TSX		(1ull << 7)
+#define DUNE_MEASURE_NO_EXEC_HUGE	(1ull << 8)	/* large EPT pages are not executable */
+#define DUNE_MEASURE_RETPOLINE		(1ull << 9)
+#define DUNE_MEASURE_IBRS		(1ull << 10)	/* written after every exit */
+#define DUNE_MEASURE_EIBRS		(1ull << 11)	/* always on */
+#define DUNE_MEASURE_RSB_FILL		(1ull << 12)	/* the return stack, after every exit */
+#define DUNE_MEASURE_RSB_ONE		(1ull << 13)	/* one call and LFENCE, after every exit */
+#define DUNE_MEASURE_IBPB		(1ull << 14)	/* after every exit */
+#define DUNE_MEASURE_CALL_DEPTH		(1ull << 15)	/* calls counted, the return stack refilled */
+#define DUNE_MEASURE_BHB_LOOP		(1ull << 16)	/* branch history cleared, after every exit */
+#define DUNE_MEASURE_BHI_DIS		(1ull << 17)	/* BHI_DIS_S always on */
+#define DUNE_MEASURE_ITS_THUNKS		(1ull << 18)	/* branches and returns by safe thunks */
+#define DUNE_MEASURE_ITS_NATIVE_ONLY	(1ull << 19)	/* a kind of ITS that guests can't use */
 
 /* DUNE_CREATE: a new context, charged to owner. */
 struct dune_create {

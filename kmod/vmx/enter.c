@@ -22,6 +22,7 @@
 #include "kmod/direct.h"
 #include "kmod/hw.h"
 #include "kmod/trace.h"
+#include "kmod/vmx/mitigations.h"
 #include "kmod/vmx/vmx.h"
 
 #define SS_AR_DPL	     (3 << 5) /* the current privilege level (SDM 3C 25.4.1) */
@@ -168,6 +169,7 @@ static __always_inline int enter_loop(struct dune_vcpu *vcpu)
 	last = exits + (trace_dune_exit_enabled() ? 0 : vcpu->nr_irqoff);
 	answered = exits;
 	for (;;) {
+		mitigations_before_entry();
 		if (unlikely(vmx_world_switch(&run->regs, launched, &vmx->host_rsp)))
 			return 1;
 		launched = true;
@@ -310,6 +312,7 @@ enum vcpu_next hw_run(struct dune_vcpu *vcpu)
 
 	asm volatile("sldt %0" : "=r"(ldt));
 	write_host_volatile(&vcpu->vmx);
+	mitigations_before_run();
 	vcpu->nr_irqoff = VCPU_IRQOFF_MAX;
 	do {
 		next = enter(vcpu) ? VCPU_FAILED : exit_handle_irqoff(vcpu);

@@ -50,9 +50,7 @@ SYM_FUNC_START(vmx_world_switch)
 	vmwrite %rsp, %rax
 	mov  %rsp, (%rdx)
 .Lrsp_known:
-	/* Leave nothing of the kernel in CPU buffers, as on return to user (MDS and relatives). */
-	CLEAR_CPU_BUFFERS
-	test %rsi, %rsi		/* the flags live until the jump below: only MOVs in between */
+	bt   $0, %esi		/* CF lives until the jump below: MOVs leave it alone, and so does VERW */
 
 	mov  %rdi, %rax
 	mov  RCX(%rax), %rcx
@@ -71,7 +69,9 @@ SYM_FUNC_START(vmx_world_switch)
 	mov  R15(%rax), %r15
 	mov  RAX(%rax), %rax
 	UNWIND_HINT_SAVE
-	jz   .Llaunch
+	/* Leave nothing of the kernel in CPU buffers, as on return to user (MDS and relatives). */
+	CLEAR_CPU_BUFFERS
+	jnc  .Llaunch
 .Lresume:
 	vmresume
 	jmp  .Lfailed
@@ -106,6 +106,8 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	mov  %r15, R15(%rax)
 	pop  %rdi
 
+	/* Where every entry to the kernel forgets all predictions (retbleed=ibpb); it ends in a RET. */
+	ALTERNATIVE "", "call entry_ibpb", X86_FEATURE_IBPB_ON_VMEXIT
 	/* No return may be predicted from what the guest left in the return stack buffer. */
 	FILL_RETURN_BUFFER %rcx, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, X86_FEATURE_RSB_VMEXIT_LITE
 	/* Where IBRS guards the kernel it has to be written anew after every transition into it. */

@@ -23,6 +23,7 @@
 #include "kmod/compat.h"
 #include "kmod/context.h"
 #include "kmod/hw.h"
+#include "kmod/vmx/mitigations.h"
 #include "kmod/vmx/vmx.h"
 
 struct vmx_cpu {
@@ -146,11 +147,11 @@ static void vmx_off_ipi(void *unused)
 
 static int vmx_cpu_online(unsigned int nr)
 {
+	int err = mitigations_cpu_online(nr);
 	unsigned long flags;
-	int err = 0;
 
 	mutex_lock(&vmx_lock);
-	if (vmx_users) {
+	if (!err && vmx_users) {
 		local_irq_save(flags);
 		err = vmx_on();
 		local_irq_restore(flags);
@@ -435,10 +436,6 @@ static void vmx_read_caps(struct vmx_caps *caps)
 	rdmsrl(MSR_IA32_VMX_CR4_FIXED1, caps->cr4_fixed1);
 }
 
-static bool vmx_force_l1tf;
-module_param_named(force_l1tf, vmx_force_l1tf, bool, 0444);
-MODULE_PARM_DESC(force_l1tf, "run on CPUs with the L1TF bug although L1D is not flushed at entry");
-
 static const char *vmx_missing(void)
 {
 	u64 feature_control = 0;
@@ -458,10 +455,7 @@ static const char *vmx_missing(void)
 	    !(feature_control & FEAT_CTL_LOCKED) ||
 	    !(feature_control & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX))
 		return "VT-x enabled in the firmware";
-	/* Page-table attacks open up to users (trap 11), and L1D is not flushed at entry yet. */
-	if (boot_cpu_has_bug(X86_BUG_L1TF) && !cpu_mitigations_off() && !vmx_force_l1tf)
-		return "a CPU without the L1TF bug (force_l1tf=1 loads all the same)";
-	return NULL;
+	return mitigations_missing();
 }
 
 /* The MSR bitmap denies everything (trap 10) but the guest's own FS and GS bases. */
@@ -558,6 +552,7 @@ void hw_info(struct dune_info *info)
 	if (vmx_global.cr4_guest_owned & X86_CR4_UMIP)
 		info->features |= DUNE_FEATURE_UMIP;
 	info->gpa_bits = vmx_global.gpa_bits;
+	mitigations_info(info);
 	mutex_lock(&vmx_lock);
 	info->vmx_holder = !vmx_users ? DUNE_VMX_OFF : vmx_kvm ? DUNE_VMX_KVM : DUNE_VMX_OWN;
 	mutex_unlock(&vmx_lock);
@@ -616,6 +611,7 @@ int hw_init(void)
 		return -EOPNOTSUPP;
 	}
 	vmx_init_global();
+	mitigations_init();
 	err = vmx_capture_host_msrs();
 	if (err)
 		return err;

@@ -102,6 +102,12 @@ INNER_SHAPE(shape_allocation, ALLOCATION,
 	FIELD("run_pages", DECODE_UINT, ALLOCATION, run_pages)
 	FIELD("vmcs_pages", DECODE_UINT, ALLOCATION, vmcs_pages))
 
+#define BUG struct dune_client_bug
+INNER_SHAPE(shape_bug, BUG,
+	FIELD("name", DECODE_STRING, BUG, name)
+	FIELD("state", DECODE_STRING, BUG, state)
+	FIELD("how", DECODE_STRING, BUG, how))
+
 #define MODULE struct dune_client_module
 INNER_SHAPE(shape_module, MODULE,
 	FIELD("loaded", DECODE_BOOL, MODULE, loaded)
@@ -110,6 +116,7 @@ INNER_SHAPE(shape_module, MODULE,
 	FIELD("abi_expected", DECODE_UINT, MODULE, abi_expected)
 	MAYBE("version", DECODE_STRING, MODULE, version)
 	MAYBE("features", DECODE_STRINGS, MODULE, nr_features)
+	MAYBE_INNER("bugs", DECODE_ARRAY, MODULE, nr_bugs, shape_bug)
 	MAYBE("gpa_bits", DECODE_UINT, MODULE, gpa_bits)
 	MAYBE("slots", DECODE_UINT, MODULE, slots)
 	MAYBE("vmx_holder", DECODE_STRING, MODULE, vmx_holder)

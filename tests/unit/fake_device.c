@@ -156,6 +156,8 @@ int device_info(struct device *device, struct dune_info *ret_info)
 	*ret_info = (struct dune_info){
 		.abi = DUNE_ABI_VERSION,
 		.features = DUNE_FEATURE_EPT_2M | 1ull << 40,
+		.bugs = DUNE_BUG_MDS | DUNE_BUG_L1TF | 1ull << 63,
+		.measures = DUNE_MEASURE_VERW | DUNE_MEASURE_MD_CLEAR | DUNE_MEASURE_L1D_FLUSH,
 		.gpa_bits = 39,
 		.nr_slots = 510,
 		.max_contexts = strcmp(device->path, "fake:small") ? FAKE_CONTEXTS : 2048,

@@ -245,6 +245,7 @@ START_TEST(info_with_a_module)
 		&peer, NULL,
 		"{\"version\":\"1.2\",\"module\":{\"loaded\":true,\"abi\":1,"
 		"\"abi_expected\":1,\"version\":\"1.1\",\"features\":[\"ept_2m\",\"umip\"],"
+		"\"bugs\":[{\"name\":\"mds\",\"state\":\"mitigated\",\"how\":\"VERW\"}],"
 		"\"gpa_bits\":39,\"slots\":511,\"vmx_holder\":\"kvm\",\"allocated\":{\"contexts\":1,\"vcpus\":2,"
 		"\"ept_pages\":3,\"private_pages\":4,\"run_pages\":5,\"vmcs_pages\":6},"
 		"\"created\":100,\"refused\":7,\"assertions\":0},\"quotas\":" QUOTAS_JSON "}",
@@ -256,6 +257,9 @@ START_TEST(info_with_a_module)
 	ck_assert_str_eq(info->module.version, "1.1");
 	ck_assert_uint_eq(info->module.nr_features, 2);
 	ck_assert_str_eq(info->module.features[1], "umip");
+	ck_assert_uint_eq(info->module.nr_bugs, 1);
+	ck_assert_str_eq(info->module.bugs[0]->name, "mds");
+	ck_assert_str_eq(info->module.bugs[0]->how, "VERW");
 	ck_assert_uint_eq(info->module.allocated.vmcs_pages, 6);
 	ck_assert_uint_eq(info->module.refused, 7);
 	ck_assert_uint_eq(info->quotas.contexts_per_host, 64);

@@ -64,6 +64,8 @@ static const struct canned service[] = {
 	  .parameters =
 		  "{\"version\":\"1.2\",\"module\":{\"loaded\":true,\"abi\":77,"
 		  "\"abi_expected\":1,\"version\":\"1.1\",\"features\":[\"ept_2m\",\"umip\"],"
+		  "\"bugs\":[{\"name\":\"mds\",\"state\":\"vulnerable\",\"how\":\"no "
+		  "microcode\"}],"
 		  "\"gpa_bits\":39,\"slots\":511,\"vmx_holder\":\"kvm\",\"allocated\":{\"contexts\":1,\"vcpus\":2,"
 		  "\"ept_pages\":3,\"private_pages\":4,\"run_pages\":5,\"vmcs_pages\":6},"
 		  "\"created\":100,\"refused\":7,\"assertions\":3},\"quotas\":{"
@@ -296,6 +298,7 @@ START_TEST(info_of_the_service)
 	ck_assert_ptr_nonnull(strstr(run.out, "Service version: 1.2\n"));
 	ck_assert_ptr_nonnull(strstr(run.out, "Features: ept_2m umip\n"));
 	ck_assert_ptr_nonnull(strstr(run.out, "Failed assertions: 3\n"));
+	ck_assert_ptr_nonnull(strstr(run.out, "\nmds             vulnerable  no microcode\n"));
 	run_dunectl(&run, "info", "--json");
 	json_object_put(parse(run.out));
 }

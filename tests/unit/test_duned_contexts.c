@@ -292,6 +292,13 @@ START_TEST(info_with_the_module)
 	ck_assert_str_eq(json_text_at(reply, "module.version"), "fake");
 	ck_assert_str_eq(json_text_at(reply, "module.features.0"), "ept_2m");
 	ck_assert_str_eq(json_text_at(reply, "module.features.1"), "feature_40");
+	ck_assert_str_eq(json_text_at(reply, "module.bugs.0.name"), "l1tf");
+	ck_assert_str_eq(json_text_at(reply, "module.bugs.0.state"), "vulnerable");
+	ck_assert_str_eq(json_text_at(reply, "module.bugs.1.name"), "mds");
+	ck_assert_str_eq(json_text_at(reply, "module.bugs.1.state"), "mitigated");
+	ck_assert_str_eq(json_text_at(reply, "module.bugs.1.how"), "VERW before every entry");
+	ck_assert_str_eq(json_text_at(reply, "module.bugs.2.name"), "bug_63");
+	ck_assert_str_eq(json_text_at(reply, "module.bugs.2.state"), "unknown");
 	ck_assert_int_eq(json_int_at(reply, "module.allocated.contexts"), 1);
 	ck_assert_int_eq(json_int_at(reply, "module.created"), 1);
 	ck_assert_int_eq(json_int_at(reply, "quotas.contexts_per_user"), 8);

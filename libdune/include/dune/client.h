@@ -118,6 +118,13 @@ struct dune_client_allocation {
 	uint64_t vmcs_pages;
 };
 
+/* A bug of the processor, and what it means for guests. */
+struct dune_client_bug {
+	const char *name; /* as in /proc/cpuinfo */
+	const char *state; /* mitigated, not_affected, as_process, vulnerable, unknown */
+	const char *how;
+};
+
 struct dune_client_module {
 	bool loaded;
 	const char *
@@ -127,6 +134,8 @@ struct dune_client_module {
 	const char *version;
 	size_t nr_features;
 	const char *const *features;
+	size_t nr_bugs;
+	const struct dune_client_bug *const *bugs;
 	uint64_t gpa_bits;
 	uint64_t slots;
 	const char *vmx_holder; /* nobody, module, kvm */
