@@ -171,9 +171,19 @@ kbuild = mkdir -p $(1)/vmx && for f in $(patsubst kmod/%,%,$(filter kmod/%,$(KMO
 	ln -sfn $(CURDIR)/kmod/$$f $(1)/$$f; done && \
 	$(4) $(MAKE) -s -C $(2) M=$(abspath $(1)) DUNE_TOP=$(CURDIR) KCFLAGS="$(if $(CI),-Werror)" $(3)
 
+# setcap(folder, kernel's build folder, a command): a test's module, for the emulated machine only
+SETCAP_SOURCES := $(wildcard tests/vm/setcap/*)
+setcap = mkdir -p $(1)/setcap && ln -sfn $(addprefix $(CURDIR)/,$(SETCAP_SOURCES)) $(1)/setcap/ && \
+	$(3) $(MAKE) -s -C $(2) M=$(abspath $(1)/setcap) modules
+
 .PHONY: module modules_install sparse
 ## module	dune.ko for the emulated machine's kernel
 module: $(B)/kmod/dune.ko
+
+module: $(B)/kmod/setcap/setcap.ko
+$(B)/kmod/setcap/setcap.ko: $(SETCAP_SOURCES)
+	$(call say,KBUILD,$@)
+	$(Q)$(call setcap,$(B)/kmod,$(VM_KERNEL_BUILD))
 
 $(B)/kmod/dune.ko: $(KMOD_SOURCES)
 	$(call say,KBUILD,$@)
@@ -321,6 +331,7 @@ check-debug: user
 	@B=$(B) tests/vm/debug-kernel
 	$(call say,KBUILD,$(B)/kmod-debug/dune.ko)
 	$(Q)$(call kbuild,$(B)/kmod-debug,$$(B=$(B) tests/vm/debug-kernel --path)/build,modules)
+	$(Q)$(call setcap,$(B)/kmod-debug,$$(B=$(B) tests/vm/debug-kernel --path)/build)
 	@B=$(B) tests/vm/run --kernel debug $(CASES)
 
 .PHONY: check-soak
@@ -342,8 +353,10 @@ check-kernels: all
 	@$(DEBIAN13)
 	$(call say,KBUILD,$(B)/kmod-amd64/dune.ko)
 	$(Q)$(call kbuild,$(B)/kmod-amd64,$(AMD64_BUILD),modules)
+	$(Q)$(call setcap,$(B)/kmod-amd64,$(AMD64_BUILD))
 	$(call say,KBUILD,$(B)/kmod-debian13/dune.ko)
 	$(Q)$(call kbuild,$(B)/kmod-debian13,$$($(DEBIAN13) --headers),modules,$(DEBIAN13) --run)
+	$(Q)$(call setcap,$(B)/kmod-debian13,$$($(DEBIAN13) --headers),$(DEBIAN13) --run)
 	@bad=; for kernel in cloud amd64 debian13; do echo "$$kernel:"; \
 		B=$(B) tests/vm/run --kernel $$kernel $(or $(CASES),$(KERNEL_CASES)) || bad=1; \
 	done; [ -z "$$bad" ]

@@ -106,8 +106,6 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	mov  %r15, R15(%rax)
 	pop  %rdi
 
-	/* Where every entry to the kernel forgets all predictions (retbleed=ibpb); it ends in a RET. */
-	ALTERNATIVE "", "call entry_ibpb", X86_FEATURE_IBPB_ON_VMEXIT
 	/* No return may be predicted from what the guest left in the return stack buffer. */
 	FILL_RETURN_BUFFER %rcx, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, X86_FEATURE_RSB_VMEXIT_LITE
 	/* Where IBRS guards the kernel it has to be written anew after every transition into it. */
@@ -118,7 +116,12 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	shr  $32, %rdx
 	wrmsr
 .Lno_ibrs:
-	CLEAR_BRANCH_HISTORY_VMEXIT
+	/*
+	 * Either branch history alone, or all predictions (retbleed=ibpb, which fills no return stack: this is
+	 * before the first RET), with which history has nothing to choose from.
+	 */
+	ALTERNATIVE_2 "", "call clear_bhb_loop", X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT, \
+		"call entry_ibpb", X86_FEATURE_IBPB_ON_VMEXIT
 	/* Nor any load from a guest value that is still in a register. */
 	xor  %eax, %eax
 	xor  %ecx, %ecx

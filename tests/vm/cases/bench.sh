@@ -37,6 +37,7 @@ case "$BENCH_MARK" in
 kvm_*) measure_kvm && pass ;;
 esac
 # The parameter changes nothing but that mitigations can be measured on a CPU with the L1TF bug.
+[ -z "$BENCH_FLAGS" ] || expect insmod /modules/setcap.ko flags="$BENCH_FLAGS"
 load_dune force_l1tf=1
 measure_dune >$rows
 wait_for 5 "allocations to return to zero" /progs/raw_info --zero

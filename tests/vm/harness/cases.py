@@ -17,6 +17,7 @@ MAX_TIMEOUT = 7200
 class Case:
     name: str
     smp: int = 1
+    smt: bool = False           # the CPUs are threads of one core
     cpu: str = "skylake_x"
     timeout: int = 60           # seconds of wall time after the boot
     memory: int = 256           # MB
@@ -72,6 +73,7 @@ def _expect(text):
 
 KEYS = {
     "smp": _number(1, MAX_SMP),
+    "smt": lambda text: _one_of("yes", "no")(text) == "yes",
     "cpu": _one_of(*CPUS),
     "timeout": _number(1, MAX_TIMEOUT),
     "memory": _number(128, MAX_MEMORY_MB),

@@ -69,7 +69,7 @@ MODELS = {
 class Machine:
     """Use as a context manager; afterwards the emulator is gone and its folder removed."""
 
-    def __init__(self, kernel, initrd, cmdline="", smp=1, cpu="skylake_x", memory=256,
+    def __init__(self, kernel, initrd, cmdline="", smp=1, smt=False, cpu="skylake_x", memory=256,
                  tracefs=False, kaslr=False, terminal_port=None, ips=IPS, hide=()):
         OUT.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="machine.", dir=OUT))
@@ -89,7 +89,8 @@ class Machine:
         com1 = (f"mode=socket-client, dev=127.0.0.1:{terminal_port}" if terminal_port else
                 f"mode=file, dev={self.serial}")
         config = CONFIG.format(folder=self.folder, rom=ram.rom(), image_addr=ram.IMAGE_ADDR,
-                               memory=memory, model=model, smp=smp, ips=ips, com1=com1)
+                               memory=memory, model=model, smp=f"1:1:{smp}" if smt else smp,
+                               ips=ips, com1=com1)
         (self.folder / "bochsrc").write_text(config)
         # Debian's Bochs has its debugger built in: tell it to continue, and to quit afterwards.
         (self.folder / "debugger").write_text("c\nq\n")

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * For the emulated machine only: CPU flags that the emulator's CPUs lack, by name. Modules that are loaded later have
+ * their alternatives patched by them, so that they do what they would on such a CPU; the kernel itself does not
+ * change. What the flags promise is not there: the emulator ignores the MSRs.
+ */
+#include <linux/module.h>
+#include <linux/string.h>
+#include <asm/cpufeature.h>
+
+static char *flags;
+module_param(flags, charp, 0);
+MODULE_PARM_DESC(flags, "names, separated by commas");
+
+static const struct {
+	const char *name;
+	unsigned int flag;
+} names[] = {
+	{ "flush_l1d", X86_FEATURE_FLUSH_L1D },
+	{ "md_clear", X86_FEATURE_MD_CLEAR },
+	{ "kernel_ibrs", X86_FEATURE_KERNEL_IBRS },
+	{ "rsb_vmexit_lite", X86_FEATURE_RSB_VMEXIT_LITE },
+	{ "bhb_loop", X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT },
+	{ "ibpb", X86_FEATURE_IBPB_ON_VMEXIT },
+};
+
+static int __init setcap_init(void)
+{
+	unsigned int i;
+	char *name;
+
+	while ((name = strsep(&flags, ","))) {
+		for (i = 0; i < ARRAY_SIZE(names) && strcmp(names[i].name, name); i++)
+			;
+		if (i == ARRAY_SIZE(names))
+			return -EINVAL;
+		set_cpu_cap(&boot_cpu_data, names[i].flag);
+	}
+	return 0;
+}
+module_init(setcap_init);
+
+static void __exit setcap_exit(void)
+{
+}
+module_exit(setcap_exit);
+
+MODULE_DESCRIPTION("CPU flags for tests");
+MODULE_LICENSE("GPL");
