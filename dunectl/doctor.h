@@ -6,6 +6,7 @@
 #ifndef DUNECTL_DOCTOR_H
 #define DUNECTL_DOCTOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct dunectl;
@@ -41,6 +42,9 @@ extern const struct doctor_check doctor_service_checks[];
 /* doctor_file.c: a file below the root, shortened to the buffer. Number of bytes, or -errno. */
 int doctor_read(const struct doctor *doctor, const char *path, char *buffer, size_t size);
 int doctor_path(const struct doctor *doctor, const char *path, char *buffer, size_t size);
+
+/* doctor_cpu.c: a flag of the processor; false also when that is not known. */
+bool doctor_cpu_has(const struct doctor *doctor, const char *flag, bool *ret_known);
 
 /* doctor_kernel.c: the kernel's log, to be freed; NULL when it can't be read. */
 char *doctor_kernel_log(const struct doctor *doctor);

@@ -41,7 +41,7 @@ static bool line_has_word(const char *text, const char *key, const char *word)
 }
 
 /* Since Linux 5.7 the features of VT-x have a line of their own. */
-static bool cpu_has(const struct doctor *doctor, const char *flag, bool *ret_known)
+bool doctor_cpu_has(const struct doctor *doctor, const char *flag, bool *ret_known)
 {
 	static char cpuinfo[CPUINFO_MAX];
 
@@ -55,7 +55,7 @@ static void check_flag(const struct doctor *doctor, const char *flag, const char
 {
 	bool known;
 
-	if (cpu_has(doctor, flag, &known))
+	if (doctor_cpu_has(doctor, flag, &known))
 		doctor_note(finding, DOCTOR_OK, "%s", meaning);
 	else if (!known)
 		doctor_note(finding, DOCTOR_WARN, "can't tell: /proc/cpuinfo is not readable");
@@ -72,13 +72,13 @@ static void check_vtx(const struct doctor *doctor, const char *flag, const char 
 	check_flag(doctor, flag, meaning, finding);
 	if (finding->state != DOCTOR_FAIL)
 		return;
-	if (cpu_has(doctor, "svm", &known))
+	if (doctor_cpu_has(doctor, "svm", &known))
 		doctor_hint(finding, "this is an AMD processor with SVM: contexts need VT-x");
-	else if (cpu_has(doctor, "hypervisor", &known))
+	else if (doctor_cpu_has(doctor, "hypervisor", &known))
 		doctor_hint(finding,
 			    "this is a virtual machine: switch on nested virtualization on "
 			    "its host (modprobe kvm_intel nested=1; qemu -cpu host)");
-	else if (cpu_has(doctor, "vmx", &known))
+	else if (doctor_cpu_has(doctor, "vmx", &known))
 		doctor_hint(finding, "this processor's VT-x is too old for contexts");
 	else
 		doctor_hint(finding, "switch on Intel Virtualization Technology in the firmware");
@@ -119,7 +119,7 @@ static void check_fred(const struct doctor *doctor, struct doctor_finding *findi
 {
 	bool known;
 
-	if (!cpu_has(doctor, "fred", &known)) {
+	if (!doctor_cpu_has(doctor, "fred", &known)) {
 		doctor_note(finding, DOCTOR_OK, "the kernel does not use FRED");
 		return;
 	}
@@ -132,9 +132,9 @@ static void check_nested(const struct doctor *doctor, struct doctor_finding *fin
 	bool known;
 
 	doctor_note(finding, DOCTOR_OK, "not in a virtual machine");
-	if (!cpu_has(doctor, "hypervisor", &known))
+	if (!doctor_cpu_has(doctor, "hypervisor", &known))
 		return;
-	if (cpu_has(doctor, "vmx", &known))
+	if (doctor_cpu_has(doctor, "vmx", &known))
 		doctor_note(finding, DOCTOR_OK,
 			    "in a virtual machine with nested VT-x: every exit costs more");
 	else
@@ -178,7 +178,7 @@ static void check_firmware(const struct doctor *doctor, struct doctor_finding *f
 	bool known;
 
 	/* The kernel takes the flag away when the firmware locked VT-x out. */
-	if (cpu_has(doctor, "vmx", &known)) {
+	if (doctor_cpu_has(doctor, "vmx", &known)) {
 		doctor_note(finding, DOCTOR_OK, "VT-x is not locked out");
 		return;
 	}

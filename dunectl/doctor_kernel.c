@@ -111,9 +111,19 @@ static void check_signing(const struct doctor *doctor, struct doctor_finding *fi
 	}
 }
 
+static bool mitigations_are_off(const struct doctor *doctor)
+{
+	char line[4096] = "";
+
+	doctor_read(doctor, "/proc/cmdline", line, sizeof(line));
+	return strstr(line, "mitigations=off");
+}
+
+/* As the module decides at load. */
 static void check_l1tf(const struct doctor *doctor, struct doctor_finding *finding)
 {
 	char text[128] = "";
+	bool known;
 
 	if (doctor_read(doctor, "/sys/devices/system/cpu/vulnerabilities/l1tf", text,
 			sizeof(text)) <= 0) {
@@ -122,12 +132,18 @@ static void check_l1tf(const struct doctor *doctor, struct doctor_finding *findi
 	}
 	text[strcspn(text, "\n")] = '\0';
 	doctor_note(finding, DOCTOR_OK, "%s", text);
-	if (strcmp(text, "Not affected") == 0 || is_loaded(doctor))
+	if (strcmp(text, "Not affected") == 0 || is_loaded(doctor) || mitigations_are_off(doctor))
 		return;
-	doctor_note(finding, DOCTOR_WARN,
-		    "the processor has the L1TF bug, and the module may refuse");
-	doctor_hint(finding,
-		    "where all users are trusted, as root: modprobe dune force_l1tf=1 (dune(4))");
+	if (!doctor_cpu_has(doctor, "flush_l1d", &known)) {
+		doctor_note(finding, DOCTOR_FAIL,
+			    "the processor has the L1TF bug, and microcode that can't flush L1D");
+		doctor_hint(finding, "update the microcode (Debian: intel-microcode); where all "
+				     "users are trusted, as root: modprobe dune force_l1tf=1");
+	} else if (file_starts(doctor, "/sys/devices/system/cpu/smt/active", "1")) {
+		doctor_note(finding, DOCTOR_FAIL, "the processor has the L1TF bug, and SMT is on");
+		doctor_hint(finding, "as root: echo off >/sys/devices/system/cpu/smt/control; "
+				     "where all users are trusted: modprobe dune force_l1tf=1");
+	}
 }
 
 static void check_xen(const struct doctor *doctor, struct doctor_finding *finding)
@@ -168,6 +184,8 @@ static const struct {
 	  "let the service open /dev/kvm (as root: usermod -aG kvm duned), or, when no virtual "
 	  "machine runs: modprobe -r kvm_intel" },
 	{ "dune: VMXON failed", false, "the firmware lets not every CPU use VT-x: update it" },
+	{ " shares a core that has the L1TF bug", false,
+	  "a second thread of a core comes online without the module only: modprobe -r dune" },
 	{ "dune: VMX is not on again after resume", false,
 	  "as root: systemctl stop duned.service, end the contexts, modprobe -r dune && modprobe dune" },
 };

@@ -280,7 +280,7 @@ static const struct kernel_row {
 	{ "xen", "/sys/hypervisor/guest_type", "PVH\n", false, DOCTOR_OK, NULL },
 	{ "xen", "/elsewhere", "PV\n", false, DOCTOR_OK, NULL },
 	{ "l1tf", L1TF, "Not affected\n", false, DOCTOR_OK, NULL },
-	{ "l1tf", L1TF, "Mitigation: PTE Inversion\n", false, DOCTOR_WARN, "force_l1tf" },
+	{ "l1tf", L1TF, "Mitigation: PTE Inversion\n", false, DOCTOR_FAIL, "microcode" },
 	{ "l1tf", L1TF, "Mitigation: PTE Inversion\n", true, DOCTOR_OK, NULL },
 	{ "l1tf", "/elsewhere", "", false, DOCTOR_WARN, NULL },
 	{ "signing", LOCKDOWN, "[none] integrity confidentiality\n", false, DOCTOR_OK, NULL },
@@ -317,6 +317,9 @@ static const struct kernel_row {
 	{ "kernel-log", "/dev/kmsg", "Loading of module with unavailable key is rejected\n", false,
 	  DOCTOR_FAIL, "enroll" },
 	{ "kernel-log", "/dev/kmsg", VMX_IS_HELD, true, DOCTOR_WARN, "kvm_intel" },
+	{ "kernel-log", "/dev/kmsg",
+	  "<3>[1.0] dune: CPU 1 shares a core that has the L1TF bug: not online with this module\n",
+	  true, DOCTOR_WARN, "modprobe -r dune" },
 	{ "kernel-log", "/dev/kmsg", "dune: VMXON failed: -95\n", true, DOCTOR_WARN, "firmware" },
 	{ "kernel-log", "/dev/kmsg", "dune: VMX is not on again after resume\n", true, DOCTOR_WARN,
 	  "modprobe -r dune" },
@@ -344,6 +347,40 @@ START_TEST(what_the_kernel_shows)
 	finding = check(doctor_kernel_checks, row->what);
 	ck_assert_msg(finding.state == row->state, "%s: %d, %s", row->text, finding.state,
 		      finding.detail);
+	if (row->hint)
+		ck_assert_ptr_nonnull(strstr(finding.hint, row->hint));
+	else
+		ck_assert_str_eq(finding.hint, "");
+}
+END_TEST
+
+/* The module refuses a CPU with L1TF by its microcode and SMT, unless the kernel cares for no bug. */
+static const struct l1tf_row {
+	const char *flags, *smt, *cmdline;
+	enum doctor_state state;
+	const char *hint;
+} l1tf_rows[] = {
+	{ "flush_l1d", "0\n", "quiet\n", DOCTOR_OK, NULL },
+	{ "flush_l1d", "1\n", "quiet\n", DOCTOR_FAIL, "echo off" },
+	{ "flush_l1d", "1\n", "quiet mitigations=off\n", DOCTOR_OK, NULL },
+	{ "flush_l1", "0\n", "quiet\n", DOCTOR_FAIL, "microcode" },
+	{ "flush_l1", "0\n", "mitigations=off\n", DOCTOR_OK, NULL },
+	{ "flush_l1", "0\n", "mitigations=auto\n", DOCTOR_FAIL, "microcode" },
+};
+
+START_TEST(l1tf_as_the_module_sees_it)
+{
+	const struct l1tf_row *row = &l1tf_rows[_i];
+	struct doctor_finding finding;
+	char cpuinfo[64];
+
+	snprintf(cpuinfo, sizeof(cpuinfo), "flags\t\t: fpu %s vmx\n", row->flags);
+	put("/proc/cpuinfo", cpuinfo);
+	put("/proc/cmdline", row->cmdline);
+	put("/sys/devices/system/cpu/smt/active", row->smt);
+	put(L1TF, "Mitigation: PTE Inversion\n");
+	finding = check(doctor_kernel_checks, "l1tf");
+	ck_assert_msg(finding.state == row->state, "row %d: %s", _i, finding.detail);
 	if (row->hint)
 		ck_assert_ptr_nonnull(strstr(finding.hint, row->hint));
 	else
@@ -507,6 +544,7 @@ int main(void)
 	tcase_add_loop_test(tests, kvm_states, 0, NR_ROWS(kvm_rows));
 	tcase_add_loop_test(tests, settings_of_the_kernel, 0, NR_ROWS(file_rows));
 	tcase_add_loop_test(tests, what_the_kernel_shows, 0, NR_ROWS(kernel_rows));
+	tcase_add_loop_test(tests, l1tf_as_the_module_sees_it, 0, NR_ROWS(l1tf_rows));
 	tcase_add_test(tests, secure_boot);
 	tcase_add_test(tests, loader_modes);
 	tcase_add_test(tests, socket_modes);
