@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=dash source=../guest/guest-lib.sh
+# Each allocation that the kernel makes for a context fails once: a clean error, and nothing is left behind. Needs
+# a kernel that can make them fail: the debug kernel.
+. /lib/guest-lib.sh
+
+[ -e /proc/self/fail-nth ] || skip "this kernel has no fault injection"
+mount -t debugfs none /sys/kernel/debug
+for kind in failslab fail_page_alloc; do
+	echo N >/sys/kernel/debug/$kind/ignore-gfp-wait
+	echo 0 >/sys/kernel/debug/$kind/verbose
+done
+echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
+load_dune
+out=$(/progs/raw_fail 250 2>&1)
+expect_equal "status ($out)" $? 0
+note "$out"
+wait_for 5 "allocations to return to zero" /progs/raw_info --zero
+expect rmmod dune
+pass
