@@ -61,10 +61,16 @@ static void area_close(struct vm_area_struct *vma)
 		context_report_done(ctx);
 }
 
-/* The trampoline is mapped once and for all. */
+/* By fault here, too: a remap_pfn_range that runs out of memory makes 6.1 warn when the rest is unmapped. */
+static vm_fault_t area_trampoline_fault(struct vm_fault *vmf)
+{
+	return vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(trampoline_page));
+}
+
 static const struct vm_operations_struct area_trampoline_ops = {
 	.open = area_open,
 	.close = area_close,
+	.fault = area_trampoline_fault,
 	.may_split = area_refuse_split,
 	.mremap = area_refuse_move,
 	.mprotect = area_refuse_protect,
@@ -106,14 +112,12 @@ static const struct vm_operations_struct area_page_ops = {
 	.mprotect = area_refuse_protect,
 };
 
-static int area_map_trampoline(struct vm_area_struct *vma)
+static void area_map_trampoline(struct vm_area_struct *vma)
 {
 	/* A PFN mapping: GUP, ptrace and /proc/self/mem find no page to write to. */
 	vm_flags_mod(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP,
 		     VM_MAYWRITE);
 	vma->vm_ops = &area_trampoline_ops;
-	return remap_pfn_range(vma, vma->vm_start, page_to_pfn(trampoline_page), PAGE_SIZE,
-			       vma->vm_page_prot);
 }
 
 static int area_map_vcpu(struct dune_context *ctx, struct vm_area_struct *vma, unsigned long offset,
@@ -142,7 +146,7 @@ static int area_map(struct dune_context *ctx, struct vm_area_struct *vma)
 	unsigned long offset = vma->vm_pgoff << PAGE_SHIFT;
 	unsigned int state = smp_load_acquire(&ctx->state);
 	unsigned int piece = AREA_TRAMPOLINE;
-	int err;
+	int err = 0;
 
 	if (state != DUNE_STATE_ATTACHED && state != DUNE_STATE_RUNNING)
 		return -ENXIO;
@@ -151,7 +155,7 @@ static int area_map(struct dune_context *ctx, struct vm_area_struct *vma)
 	/* The VMA pins the file, the file pins the context. */
 	vma->vm_private_data = ctx;
 	if (offset == DUNE_MMAP_TRAMPOLINE)
-		err = area_map_trampoline(vma);
+		area_map_trampoline(vma);
 	else
 		err = area_map_vcpu(ctx, vma, offset, &piece);
 	if (err)
