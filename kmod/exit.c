@@ -170,6 +170,8 @@ static enum vcpu_next exit_msr_write(struct dune_vcpu *vcpu)
 
 /* ---- EPT violations ---- */
 
+#define STUCK_MAX 32
+
 static bool is_stuck(struct dune_vcpu *vcpu, u64 gpa)
 {
 	u64 rip = vcpu->run->regs.rip, seq = READ_ONCE(vcpu->ctx->ept.seq);
@@ -180,8 +182,8 @@ static bool is_stuck(struct dune_vcpu *vcpu, u64 gpa)
 		vcpu->stuck_seq = seq;
 		vcpu->nr_stuck = 0;
 	}
-	/* A touch and a fill are the ordinary way, each of them tried twice; another is one too many. */
-	return ++vcpu->nr_stuck > 8;
+	/* A touch and a fill are the ordinary way, each counted twice; what interferes without a notifier is rare. */
+	return ++vcpu->nr_stuck > STUCK_MAX;
 }
 
 /*

@@ -13,9 +13,9 @@
 #include "kmod/hostpt.h"
 
 /*
- * EPT writes never set the host's accessed and dirty bits, so EPT may grant a read only of what is accessed
- * already and a write only to what is dirty already. A special mapping (no struct page) has no use for
- * either bit.
+ * EPT writes never set the host's dirty bit, so EPT may grant a write only to what is dirty already. (A special
+ * mapping, without struct page, has no use for the bit.) The accessed bit is not looked at: what EPT maps is young
+ * for the notifier's callbacks, and a CPU with a stale TLB entry would never set the bit again.
  */
 static u32 leaf_access(u64 flags)
 {
@@ -23,8 +23,6 @@ static u32 leaf_access(u64 flags)
 	u32 access = 0;
 
 	if ((flags & (_PAGE_PRESENT | _PAGE_USER)) != (_PAGE_PRESENT | _PAGE_USER))
-		return 0;
-	if (!(flags & _PAGE_ACCESSED) && !special)
 		return 0;
 	access = EPT_READ;
 	if ((flags & _PAGE_RW) && ((flags & _PAGE_DIRTY) || special))
