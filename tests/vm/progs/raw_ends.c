@@ -55,8 +55,8 @@
 	X(panic_nowhere, PANIC, "mov $5, %ecx\n mov $-1, %rdi\n vmcall") \
 	X(panic_across, PANIC, "mov $5, %ecx\n mov $0x1fffffff, %edi\n vmcall") \
 	X(raise, FAULT, SIGSEGV, RAISE) \
-	X(frames, FRAMES, "mov 0xffffffff80030058, %rsp\n 1: cpuid\n jmp 1b") \
-	X(frames_answered, FRAMES, "mov 0xffffffff80030058, %rsp\n 1: mov $99, %ecx\n vmcall\n jmp 1b")
+	X(frames, FRAMES, "mov 0xffffffff80030070, %rsp\n 1: cpuid\n jmp 1b") \
+	X(frames_answered, FRAMES, "mov 0xffffffff80030070, %rsp\n 1: mov $99, %ecx\n vmcall\n jmp 1b")
 
 #define CODE(...) CODE_(__VA_ARGS__)
 #define CODE_(name, reason, cause, sig, body) ENGINE_ROW(name, body);
@@ -86,7 +86,7 @@ static void run_row(int fd, const struct row *row)
 	if (raw_attach(fd) || raw_map_area(fd))
 		raw_die("attach");
 	engine_fill(fd, &entry, 1, NULL, 0);
-	if (raw_write(fd, ENGINE_DATA + 0x58, &top, 8) || engine_lock(fd))
+	if (raw_write(fd, ENGINE_DATA + 0x70, &top, 8) || engine_lock(fd))
 		raw_die("lock");
 	raw_go(fd);
 }

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Two things at once: calls from two sides, and what can befall a thread in RUN: its memory dropped or
+ * unmapped, its fd closed, signals, a tracer, SIGKILL at any moment. raw_race [ROW]. What has to come of each
+ * is a row's signal; the case looks for what was left behind.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include "raw_engine.h"
+
+#define SLICE  0x40000000ul
+#define MEMORY 0x100000000000ul /* at the start of a slice, as the guests' tables want it */
+#define ROUNDS 200
+
+static int device, fd, failures;
+static char *memory; /* two pages, 1 GB apart */
+
+static uint32_t below(uint32_t limit)
+{
+	static uint64_t state = 0x9e3779b97f4a7c15;
+
+	state = state * 6364136223846793005 + 1442695040888963407;
+	return (state >> 33) % limit;
+}
+
+/* ---- guests ---- */
+
+/* D + 0x70 is the address of the memory; what is mapped for it is at 0xffffffff80800000. */
+#define MAP_SLOT                                                                      \
+	"or $0x83, %rax\n mov %rax, 0xffffffff80003020\n invlpg 0xffffffff80800000\n" \
+	"mov 0xffffffff80030070, %rdx\n and $0x1ff000, %edx\n add $0xffffffff80800000, %rdx\n"
+
+ENGINE_ROW(spin, "1: jmp 1b");
+ENGINE_ROW(touch, "mov $3, %ecx\n mov 0xffffffff80030070, %rdi\n vmcall\n" MAP_SLOT
+		  "1: lock addl $1, (%rdx)\n jmp 1b");
+/* A slot handed to and fro between the two pages' slices, and used each time. */
+ENGINE_ROW(move, "mov 0xffffffff80030070, %r12\n mov $3, %ecx\n mov %r12, %rdi\n vmcall\n"
+		 "lea 0x40000000(%r12), %r13\n"
+		 "1: mov $8, %ecx\n mov %r13, %rdi\n mov %r12, %rsi\n vmcall\n"
+		 "cmp $0, %rax\n jl 2f\n xchg %r12, %r13\n" MAP_SLOT
+		 "lock addl $1, (%rdx)\n jmp 1b\n 2: ud2");
+/* The same, but nothing is mapped where it writes. */
+ENGINE_ROW(stray, "mov 0xffffffff80030070, %r12\n mov $3, %ecx\n mov %r12, %rdi\n vmcall\n"
+		  "lea 0x40000000(%r12), %r13\n"
+		  "1: mov $8, %ecx\n mov %r13, %rdi\n mov %r12, %rsi\n vmcall\n"
+		  "cmp $0, %rax\n jl 2f\n xchg %r12, %r13\n" MAP_SLOT
+		  "lock addl $1, 0xf000(%rdx)\n jmp 1b\n 2: ud2");
+/* Its bad arguments: no such slot, addresses of nobody; then exit_group(0). */
+ENGINE_ROW(move_bad, "mov $8, %ecx\n mov $0x1000, %edi\n mov $0x40000000, %esi\n vmcall\n"
+		     "cmp $-2, %rax\n jne 1f\n"
+		     "mov $8, %ecx\n mov $-1, %rdi\n mov $0x1000, %esi\n vmcall\n"
+		     "cmp $-14, %rax\n jne 1f\n"
+		     "mov $8, %ecx\n mov $0x1000, %edi\n mov $-1, %rsi\n vmcall\n"
+		     "cmp $-14, %rax\n jne 1f\n"
+		     "mov $8, %ecx\n mov $0x1000, %edi\n movabs $0x7ffffffff000, %rsi\n vmcall\n"
+		     "cmp $-14, %rax\n jne 1f\n"
+		     "mov $3, %ecx\n mov $0x1000, %edi\n vmcall\n mov %rax, %r12\n"
+		     "mov $8, %ecx\n mov $0x2000, %edi\n mov $0x1000, %esi\n vmcall\n"
+		     "cmp %rax, %r12\n jne 1f\n"
+		     "xor %edi, %edi\n mov $231, %eax\n xor %ecx, %ecx\n vmcall\n"
+		     "1: mov $1, %edi\n mov $231, %eax\n xor %ecx, %ecx\n vmcall");
+
+/* ---- what the other thread does meanwhile; the process's end is awaited elsewhere ---- */
+
+static void drop(void)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		madvise(memory + (i & 1) * SLICE, 4096, MADV_DONTNEED);
+		usleep(below(200));
+	}
+	kill(getpid(), SIGTERM);
+}
+
+static void unmap(void)
+{
+	usleep(below(20000));
+	munmap(memory, 4096);
+	munmap(memory + SLICE, 4096);
+}
+
+static void shut(void)
+{
+	usleep(below(20000));
+	close(fd);
+	/* An exit that needs the host's page table gets the thread back to its trampoline. */
+	madvise(memory, 4096, MADV_DONTNEED);
+	for (;;)
+		usleep(1000);
+}
+
+static void area(void)
+{
+	usleep(below(20000));
+	munmap((void *)DUNE_RUN_ADDR, 4096);
+}
+
+static void wait_here(void)
+{
+	pause();
+}
+
+static void *other_thread(void *act)
+{
+	((void (*)(void))act)();
+	return NULL;
+}
+
+/* ---- what another process does to it ---- */
+
+static void storm(pid_t pid)
+{
+	static const int signals[] = { SIGUSR1, SIGSTOP, SIGCONT, SIGUSR2, SIGCHLD, SIGWINCH };
+
+	for (int i = 0; i < 5 * ROUNDS; i++)
+		kill(pid, signals[below(6)]);
+	kill(pid, SIGKILL);
+	kill(pid, SIGCONT);
+}
+
+static void trace(pid_t pid)
+{
+	int status;
+
+	if (ptrace(PTRACE_SEIZE, pid, 0, 0))
+		raw_die("PTRACE_SEIZE: %m");
+	for (int i = 0; i < ROUNDS; i++) {
+		ptrace(PTRACE_INTERRUPT, pid, 0, 0);
+		if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+			raw_die("the tracee ended with status %#x", status);
+		ptrace(PTRACE_CONT, pid, 0, 0);
+		usleep(below(300));
+	}
+	kill(pid, SIGKILL);
+}
+
+static void kill_soon(pid_t pid)
+{
+	usleep(below(3000));
+	kill(pid, SIGKILL);
+}
+
+/* clang-format off */
+static const struct row {
+	const char *name, *guest;
+	void (*thread)(void);
+	void (*process)(pid_t pid);
+	int rounds, sig;
+} rows[] = {
+	{ "slice_move, bad", row_move_bad, wait_here, NULL, 1, 0 },
+	{ "slice_move, drop", row_move, drop, NULL, 3, SIGTERM },
+	{ "slice_move, unmap", row_move, unmap, NULL, 5, SIGSEGV },
+	{ "slice_move, stray", row_stray, unmap, NULL, 5, SIGSEGV },
+	{ "touch, drop", row_touch, drop, NULL, 3, SIGTERM },
+	{ "touch, unmap", row_touch, unmap, NULL, 5, SIGSEGV },
+	{ "touch, close", row_touch, shut, NULL, 5, SIGILL },
+	{ "touch, area", row_touch, area, NULL, 5, SIGKILL },
+	{ "spin, area", row_spin, area, NULL, 5, SIGKILL },
+	{ "touch, signals", row_touch, wait_here, storm, 3, SIGKILL },
+	{ "touch, tracer", row_touch, wait_here, trace, 2, SIGKILL },
+	{ "spin, tracer", row_spin, wait_here, trace, 2, SIGKILL },
+	{ "touch, kill", row_touch, wait_here, kill_soon, 40, SIGKILL },
+};
+/* clang-format on */
+
+static void run_guest(const struct row *row)
+{
+	struct engine_entry entry = engine_entry(row->guest, 0, 0, 1);
+	pthread_t thread;
+
+	if (raw_attach(fd) || raw_map_area(fd))
+		raw_die("attach");
+	engine_fill(fd, &entry, 1, NULL, 0);
+	if (raw_write(fd, ENGINE_DATA + 0x70, &memory, 8) || engine_lock(fd))
+		raw_die("lock");
+	if (pthread_create(&thread, NULL, other_thread, (void *)row->thread))
+		raw_die("pthread_create");
+	raw_go(fd);
+}
+
+static void one_round(const struct row *row)
+{
+	int status;
+	pid_t pid;
+
+	fd = raw_create(device, 0, "race");
+	pid = fork();
+	if (!pid)
+		run_guest(row);
+	if (row->process) {
+		if (row->process != kill_soon)
+			usleep(20000);
+		row->process(pid);
+	}
+	if (waitpid(pid, &status, 0) != pid || (status & 0x7f) != row->sig || status >> 8) {
+		failures++;
+		printf("%s: status %#x, not signal %d\n", row->name, status, row->sig);
+	}
+	close(fd);
+}
+
+/* ---- the same call from two sides ---- */
+
+static void *lock_twice(void *ret)
+{
+	*(int *)ret = raw_lock(fd);
+	return NULL;
+}
+
+static void race_lock(void)
+{
+	int results[2];
+	pthread_t thread;
+
+	if (raw_attach(fd) || raw_map_area(fd))
+		raw_die("attach");
+	raw_fill(fd, row_spin, 16);
+	pthread_create(&thread, NULL, lock_twice, &results[0]);
+	lock_twice(&results[1]);
+	pthread_join(thread, NULL);
+	exit(!((results[0] == 0 && results[1] == -EBUSY) ||
+	       (results[1] == 0 && results[0] == -EBUSY)));
+}
+
+static void race_attach(void)
+{
+	int status, won = 0;
+
+	for (int i = 0; i < 2; i++)
+		if (!fork()) {
+			int err = raw_attach(fd);
+
+			exit(err ? -err : 0);
+		}
+	for (int i = 0; i < 2; i++) {
+		wait(&status);
+		won += status == 0;
+		if (status && WEXITSTATUS(status) != EEXIST)
+			exit(2);
+	}
+	exit(won != 1);
+}
+
+/* Neither ATTACH nor exec cares when; the program that is executed has no context. */
+static void race_exec(void)
+{
+	char *const argv[] = { "raw_info", NULL };
+
+	if (raw_attach(fd) || raw_map_area(fd))
+		raw_die("attach");
+	freopen("/dev/null", "w", stdout);
+	execv("/progs/raw_info", argv);
+	exit(3);
+}
+
+static void race(const char *name, void (*run)(void))
+{
+	int status;
+
+	for (int i = 0; i < 20; i++) {
+		fd = raw_create(device, 0, "pair");
+		if (!fork())
+			run();
+		wait(&status);
+		if (status) {
+			failures++;
+			printf("%s: status %#x\n", name, status);
+		}
+		close(fd);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	device = raw_device();
+	memory = mmap((void *)MEMORY, SLICE + 4096, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		for (int n = 0; n < rows[i].rounds && (argc < 2 || !strcmp(argv[1], rows[i].name));
+		     n++)
+			one_round(&rows[i]);
+	if (argc < 2) {
+		race("two LOCKs", race_lock);
+		race("two ATTACHs", race_attach);
+		race("ATTACH and exec", race_exec);
+	}
+	printf("%d failures\n", failures);
+	return !!failures;
+}
