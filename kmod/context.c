@@ -146,14 +146,14 @@ void context_put(struct dune_context *ctx)
 
 bool context_end(struct dune_context *ctx, u32 cause)
 {
-	struct task_struct *task;
+	struct task_struct *process, *task;
 
 	if (atomic_cmpxchg(&ctx->cause, DUNE_END_NONE, cause) != DUNE_END_NONE)
 		return false;
 	kill_pid(ctx->pid, SIGKILL, 1);
-	/* A process that shares the mm, natively made by clone or vfork, keeps nothing alive. */
+	/* A process that shares the mm, natively made by clone or vfork, keeps nothing alive; its leader may be gone. */
 	rcu_read_lock();
-	for_each_process(task)
+	for_each_process_thread(process, task)
 		if (ctx->mm && !(task->flags & PF_KTHREAD) && READ_ONCE(task->mm) == ctx->mm)
 			send_sig(SIGKILL, task, 1);
 	rcu_read_unlock();
