@@ -192,10 +192,12 @@ static loff_t ctx_llseek(struct file *file, loff_t arg, int whence)
 	from = is_signal ? DUNE_TRAMPOLINE_SIGNAL_SYSCALL : DUNE_TRAMPOLINE_RUN_SYSCALL;
 	if (whence != DUNE_RUN && !is_signal)
 		return -EINVAL;
-	if (unlikely(smp_load_acquire(&ctx->state) != DUNE_STATE_RUNNING || ctx->mm != current->mm))
-		return check_mm(ctx) ?: -EBUSY;
+	if (unlikely(ctx->mm != current->mm))
+		return -EXDEV;
 	if (!user_64bit_mode(regs) || regs->ip != DUNE_TRAMPOLINE_ADDR + from + 2)
 		return -EPERM;
+	if (unlikely(smp_load_acquire(&ctx->state) != DUNE_STATE_RUNNING))
+		return -EBUSY;
 	vcpu = context_vcpu(ctx);
 	return vcpu ? vcpu_run(vcpu, regs, is_signal, arg) : -ESRCH;
 }

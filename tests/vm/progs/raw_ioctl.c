@@ -268,7 +268,7 @@ static void test_lock(int fd)
 	try_each(fd, DUNE_LOCK, &lock, sizeof(lock), bad, sizeof(bad) / sizeof(*bad));
 	expect("lock without the area", call(fd, DUNE_LOCK, &lock), -ENXIO);
 	expect("area", raw_map_area(fd), 0);
-	expect("run before lock", run(fd, DUNE_RUN), -EBUSY);
+	expect("run before lock", run(fd, DUNE_RUN), -EPERM);
 	expect("lock", call(fd, DUNE_LOCK, &lock), 0);
 	expect("lock twice", call(fd, DUNE_LOCK, &lock), -EBUSY);
 	expect("write after lock", raw_write(fd, 0x1000, "x", 1), -EBUSY);
