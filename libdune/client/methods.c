@@ -216,6 +216,17 @@ int dune_client_info(struct dune_client *client, struct dune_client_info **ret_i
 	return r;
 }
 
+int dune_client_totals(struct dune_client *client, struct dune_client_totals **ret_totals)
+{
+	void *result;
+	int r;
+
+	r = call(client, "Totals", NULL, 0, 0, &shape_totals, &result);
+	if (r == 0)
+		*ret_totals = result;
+	return r;
+}
+
 void dune_client_list_free(struct dune_client_list *list)
 {
 	decode_free(list);
@@ -234,6 +245,11 @@ void dune_client_stats_free(struct dune_client_stats *stats)
 void dune_client_info_free(struct dune_client_info *info)
 {
 	decode_free(info);
+}
+
+void dune_client_totals_free(struct dune_client_totals *totals)
+{
+	decode_free(totals);
 }
 
 const char *dune_client_cause_text(const char *cause)

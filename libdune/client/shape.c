@@ -136,4 +136,13 @@ SHAPE(shape_info, struct dune_client_info,
 	FIELD("version", DECODE_STRING, struct dune_client_info, version)
 	INNER("module", DECODE_STRUCT, struct dune_client_info, module, shape_module)
 	INNER("quotas", DECODE_STRUCT, struct dune_client_info, quotas, shape_quotas))
+
+#define TOTALS struct dune_client_totals
+SHAPE(shape_totals, TOTALS,
+	FIELD("time_usec", DECODE_UINT, TOTALS, time_usec)
+	FIELD("counters", DECODE_COUNTERS, TOTALS, counters)
+	FIELD("exits", DECODE_COUNTERS, TOTALS, exits)
+	FIELD("ends", DECODE_COUNTERS, TOTALS, ends)
+	MAYBE("states", DECODE_COUNTERS, TOTALS, states)
+	MAYBE("service", DECODE_COUNTERS, TOTALS, service))
 /* clang-format on */

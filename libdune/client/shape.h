@@ -21,5 +21,6 @@ extern const struct decode_struct shape_list;
 extern const struct decode_struct shape_inspection;
 extern const struct decode_struct shape_stats;
 extern const struct decode_struct shape_info;
+extern const struct decode_struct shape_totals;
 
 #endif

@@ -17,7 +17,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct decode_struct *const shapes[] = {
-	&shape_nothing, &shape_created, &shape_list, &shape_inspection, &shape_stats, &shape_info,
+	&shape_nothing, &shape_created, &shape_list,   &shape_inspection,
+	&shape_stats,	&shape_info,	&shape_totals,
 };
 
 static void require(bool condition)

@@ -493,6 +493,37 @@ START_TEST(addresses)
 }
 END_TEST
 
+START_TEST(totals_with_and_without_what_came_later)
+{
+	struct dune_client_totals *totals;
+
+	peer_reply(&peer, NULL,
+		   "{\"time_usec\":5,\"counters\":{\"exits\":9},\"exits\":{\"vmcall\":9},"
+		   "\"ends\":{\"exit\":3,\"panic\":1},\"states\":{\"new\":2},"
+		   "\"service\":{\"calls\":7}}",
+		   false, 0);
+	ck_assert_int_eq(dune_client_totals(peer.client, &totals), 0);
+	peer_expect(&peer, "io.dune.Manager.Totals", NULL, 0);
+	ck_assert_uint_eq(totals->time_usec, 5);
+	ck_assert_uint_eq(totals->exits.nr, 1);
+	ck_assert_str_eq(totals->exits.values[0].name, "vmcall");
+	ck_assert_uint_eq(totals->exits.values[0].value, 9);
+	ck_assert_uint_eq(totals->ends.nr, 2);
+	ck_assert_uint_eq(totals->states.values[0].value, 2);
+	ck_assert_uint_eq(totals->service.values[0].value, 7);
+	dune_client_totals_free(totals);
+	peer_reply(&peer, NULL, "{\"time_usec\":6,\"counters\":{},\"exits\":{},\"ends\":{}}", false,
+		   0);
+	ck_assert_int_eq(dune_client_totals(peer.client, &totals), 0);
+	ck_assert_uint_eq(totals->states.nr, 0);
+	ck_assert_uint_eq(totals->service.nr, 0);
+	dune_client_totals_free(totals);
+	peer_reply(&peer, NULL, "{\"time_usec\":7,\"counters\":{},\"exits\":{}}", false, 0);
+	ck_assert_int_eq(dune_client_totals(peer.client, &totals), -EPROTO);
+	ck_assert_str_eq(dune_client_error_text(peer.client), "the reply has no right 'ends'");
+}
+END_TEST
+
 #define NR_ROWS(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
 int main(void)
@@ -524,6 +555,7 @@ int main(void)
 	tcase_add_test(tests, long_parameters_are_shortened);
 	tcase_add_test(tests, causes_have_sentences);
 	tcase_add_test(tests, addresses);
+	tcase_add_test(tests, totals_with_and_without_what_came_later);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

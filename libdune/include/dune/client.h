@@ -159,6 +159,19 @@ struct dune_client_info {
 };
 
 /*
+ * Sums over all contexts that ever existed, whoever owns them: never less than before while the module
+ * is loaded, but for the counters that show a present amount (..._now).
+ */
+struct dune_client_totals {
+	uint64_t time_usec; /* CLOCK_MONOTONIC */
+	struct dune_client_counters counters;
+	struct dune_client_counters exits; /* by reason; one that never occurred may be absent */
+	struct dune_client_counters ends; /* contexts that ended, by cause */
+	struct dune_client_counters states; /* contexts that exist, by state; may be empty */
+	struct dune_client_counters service; /* of the service itself; may be empty */
+};
+
+/*
  * Connects to the service. address: a path, also as "unix:PATH"; NULL: $DUNE_SOCKET, else
  * DUNE_CLIENT_SOCKET. -ENOENT and -ECONNREFUSED: no service; -EACCES, -ENAMETOOLONG, -EINVAL,
  * -ETIMEDOUT, -ENOMEM.
@@ -231,6 +244,10 @@ int dune_client_kill(struct dune_client *client, uint64_t id, const char *name);
 /* The service, the module and the quotas in force; works without the module. */
 int dune_client_info(struct dune_client *client, struct dune_client_info **ret_info);
 void dune_client_info_free(struct dune_client_info *info);
+
+/* The sums over all contexts. -EOPNOTSUPP: a service that has them not yet. */
+int dune_client_totals(struct dune_client *client, struct dune_client_totals **ret_totals);
+void dune_client_totals_free(struct dune_client_totals *totals);
 
 /* A sentence for people about why a context ended, from dune_client_context.cause; static text. */
 const char *dune_client_cause_text(const char *cause);
