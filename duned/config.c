@@ -21,6 +21,7 @@
 enum key_type {
 	KEY_COUNT,	/* a decimal number */
 	KEY_PAGES,	/* an amount of memory with K, M, G or T; kept in pages */
+	KEY_ACCESS,	/* a list of users and groups, see access.h */
 };
 
 static const struct key {
@@ -46,6 +47,7 @@ static const struct key {
 	KEY("context", "ept-max", KEY_PAGES, maximum.ept_pages, 262144, 64, 1 << 24),
 	KEY("connections", "per-user", KEY_COUNT, connections_per_user, 64, 1, 4096),
 	KEY("connections", "per-host", KEY_COUNT, connections_per_host, 1024, 1, 16384),
+	KEY("access", "administrators", KEY_ACCESS, administrators, 0, 0, 0),
 };
 
 #define NR_KEYS (sizeof(keys) / sizeof(keys[0]))
@@ -57,8 +59,11 @@ static int64_t *key_value(struct config *config, const struct key *key)
 
 void config_defaults(struct config *config)
 {
-	for (size_t i = 0; i < NR_KEYS; i++)
-		*key_value(config, &keys[i]) = keys[i].initial;
+	*config = (struct config){ 0 };
+	for (size_t i = 0; i < NR_KEYS; i++) {
+		if (keys[i].type != KEY_ACCESS)
+			*key_value(config, &keys[i]) = keys[i].initial;
+	}
 }
 
 static int __attribute__((format(printf, 5, 6)))
@@ -183,16 +188,33 @@ static int parse_section(struct parser *parser, char *text)
 			   "unknown section [%.40s]", printable(text));
 }
 
-static int parse_value(struct parser *parser, size_t index, const char *text)
+static int parse_access(struct parser *parser, const struct key *key, char *text)
 {
-	const struct key *key = &keys[index];
+	const char *bad;
+	int r = access_parse(text, (void *)((char *)parser->config + key->offset), &bad);
+
+	if (!r)
+		return 0;
+	text += bad - text;
+	text[strcspn(text, " \t,")] = '\0';
+	if (r == -ENOENT)
+		return config_fail(parser->error, -EINVAL, parser->file, parser->line,
+				   "%s names %.40s, who is not known here", key->name,
+				   printable(text));
+	if (r == -E2BIG)
+		return config_fail(parser->error, -EINVAL, parser->file, parser->line,
+				   "%s names more than %d", key->name, ACCESS_MAX_ENTRIES);
+	return config_fail(parser->error, -EINVAL, parser->file, parser->line,
+			   "%s wants uids, user names and @groups, not %.40s", key->name,
+			   printable(text));
+}
+
+static int parse_number(struct parser *parser, const struct key *key, const char *text)
+{
 	bool pages = key->type == KEY_PAGES;
 	int64_t value;
 	int r;
 
-	if (parser->seen[index])
-		return config_fail(parser->error, -EINVAL, parser->file, parser->line,
-				   "%s is set twice", key->name);
 	r = pages ? parse_pages(text, &value) : parse_count(text, &value);
 	if (r == -EINVAL)
 		return config_fail(parser->error, -EINVAL, parser->file, parser->line,
@@ -202,9 +224,21 @@ static int parse_value(struct parser *parser, size_t index, const char *text)
 		return config_fail(parser->error, -EINVAL, parser->file, parser->line,
 				   "%s must be %lld to %lld%s", key->name, (long long)key->least,
 				   (long long)key->most, pages ? " pages of 4K" : "");
-	parser->seen[index] = true;
 	*key_value(parser->config, key) = value;
 	return 0;
+}
+
+static int parse_value(struct parser *parser, size_t index, char *text)
+{
+	const struct key *key = &keys[index];
+
+	if (parser->seen[index])
+		return config_fail(parser->error, -EINVAL, parser->file, parser->line,
+				   "%s is set twice", key->name);
+	parser->seen[index] = true;
+	if (key->type == KEY_ACCESS)
+		return parse_access(parser, key, text);
+	return parse_number(parser, key, text);
 }
 
 static int parse_assignment(struct parser *parser, char *text)
@@ -403,12 +437,19 @@ void config_print(const struct config *config)
 	const char *section = "";
 
 	for (size_t i = 0; i < NR_KEYS; i++) {
-		int64_t value = *key_value(&copy, &keys[i]);
+		char list[ACCESS_MAX_ENTRIES * 12 + 1];
+		int64_t value;
 
 		if (strcmp(section, keys[i].section) != 0) {
 			section = keys[i].section;
 			printf("[%s]\n", section);
 		}
+		if (keys[i].type == KEY_ACCESS) {
+			access_format((void *)((char *)&copy + keys[i].offset), list, sizeof(list));
+			printf("%s = %s\n", keys[i].name, list);
+			continue;
+		}
+		value = *key_value(&copy, &keys[i]);
 		if (keys[i].type == KEY_PAGES)
 			printf("%s = %lldK\n", keys[i].name,
 			       (long long)value * (PAGE_BYTES / 1024));

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "duned/access.h"
+
 #define CONFIG_MAX_FILE		65536	/* bytes of one file */
 #define CONFIG_MAX_DROPINS	64	/* files in the .d directory */
 
@@ -26,6 +28,7 @@ struct config {
 	struct config_limits maximum;
 	int64_t connections_per_user;
 	int64_t connections_per_host;
+	struct access_list administrators;
 };
 
 struct config_error {

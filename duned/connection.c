@@ -16,6 +16,7 @@
 #include "duned/json.h"
 #include "duned/log.h"
 #include "duned/methods.h"
+#include "duned/peer.h"
 #include "proto/methods.h"
 
 #define SCM_MAX_FDS 253		/* the most that the kernel passes at once */
@@ -401,16 +402,18 @@ static void on_output_timeout(struct ev_loop *loop, ev_timer *timer, int revents
 
 /* ---- life ---- */
 
-struct connection *connection_new(struct server *server, int fd, const struct peer *peer)
+struct connection *connection_new(struct server *server, int fd, struct peer *peer)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
 
 	if (!connection) {
+		peer_done(peer);
 		close(fd);
 		return NULL;
 	}
 	connection->server = server;
 	connection->peer = *peer;
+	*peer = (struct peer){ 0 };
 	connection->fd = fd;
 	connection->input.max_bytes = VARLINK_MAX_CALL;
 	STAILQ_INIT(&connection->outputs);
@@ -442,6 +445,7 @@ void connection_free(struct connection *connection)
 	}
 	varlink_input_done(&connection->input);
 	close(connection->fd);
+	peer_done(&connection->peer);
 	server_remove(connection->server, connection);
 	free(connection);
 }

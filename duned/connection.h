@@ -51,8 +51,8 @@ struct connection {
 	ev_timer stream_timer;
 };
 
-/* Takes fd. NULL when out of memory (fd is closed). */
-struct connection *connection_new(struct server *server, int fd, const struct peer *peer);
+/* Takes fd and the peer's groups. NULL when out of memory (both are gone then too). */
+struct connection *connection_new(struct server *server, int fd, struct peer *peer);
 
 /* Removes it from the server too. */
 void connection_free(struct connection *connection);

@@ -1,27 +1,67 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Who may do what, as a pure function of the caller's identity, the method's access and the
- * object's owner. Must never look at a message, a file or the clock.
+ * Who may do what: one table over the access that a method asks for, the socket that the call came
+ * in by, and what the caller is to the object. Must never look at a message, a file or the clock.
  */
 #ifndef DUNED_POLICY_H
 #define DUNED_POLICY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "proto/methods.h"
 
-/* The caller, from SO_PEERCRED. */
-struct peer {
-	uint32_t uid;
-	int32_t pid;
-	bool identified;	/* false: the uid may stand for several users */
+/* What a caller is, to an object or at all. */
+enum policy_relation {
+	RELATION_UNIDENTIFIED,	/* the uid may stand for several users */
+	RELATION_OTHER,		/* a user, not the object's owner */
+	RELATION_OWNER,		/* the object's owner; in general: a user, who may own objects */
+	RELATION_ADMINISTRATOR,
+	RELATION_ROOT,
+	NR_POLICY_RELATIONS,
 };
 
-/* May the peer call a method with this access at all? */
+enum policy_socket {
+	POLICY_PUBLIC,
+	POLICY_ADMIN,
+	NR_POLICY_SOCKETS,
+};
+
+enum policy_verdict {
+	POLICY_DENY,
+	POLICY_ASK,		/* refused unless somebody else (polkit) allows it */
+	POLICY_ALLOW,
+};
+
+/* The caller, as the kernel knows it (peer.h reads it). */
+struct peer {
+	uint32_t uid;
+	uint32_t gid;
+	int32_t pid;
+	bool identified;	/* false: the uid may stand for several users */
+	bool administrator;	/* named by [access] administrators */
+	enum policy_socket socket;
+	/* Supplementary groups, owned by whoever made the peer. */
+	uint32_t *groups;
+	size_t nr_groups;
+};
+
+/* One cell of the table; whatever is outside of it is refused. */
+enum policy_verdict policy_verdict(enum dune_access access, enum policy_socket socket,
+				   enum policy_relation relation);
+
+/* What the peer is to an object of this owner, and at all. */
+enum policy_relation policy_relation(const struct peer *peer, uint32_t owner);
+enum policy_relation policy_standing(const struct peer *peer);
+
+/* May the peer call a method with this access at all? POLICY_ASK is no. */
 bool policy_may_call(const struct peer *peer, enum dune_access access);
 
-/* May the peer see and act on an object of this owner through a method with this access? */
+/*
+ * May the peer see and act on an object of this owner through a method with this access? Always
+ * false for an access that is about no object.
+ */
 bool policy_may(const struct peer *peer, enum dune_access access, uint32_t owner);
 
 #endif

@@ -13,10 +13,9 @@
 #include "duned/connection.h"
 #include "duned/json.h"
 #include "duned/log.h"
+#include "duned/peer.h"
 #include "proto/methods.h"
 #include "proto/varlink.h"
-
-#define OVERFLOW_UID 65534	/* what an unmapped uid reads as, kernel.overflowuid's default */
 
 static size_t server_count(const struct server *server, uint32_t uid)
 {
@@ -28,20 +27,16 @@ static size_t server_count(const struct server *server, uint32_t uid)
 	return count;
 }
 
-static bool read_peer(const struct server *server, int fd, struct peer *ret_peer)
+static int read_peer(const struct server *server, int fd, struct peer *ret_peer)
 {
-	struct ucred credentials;
-	socklen_t size = sizeof(credentials);
+	const struct manager *manager = server->manager;
+	int r = peer_read(fd, manager->identity_complete, ret_peer);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0 ||
-	    size != sizeof(credentials))
-		return false;
-	*ret_peer = (struct peer){
-		.uid = credentials.uid,
-		.pid = credentials.pid,
-		.identified = server->manager->identity_complete || credentials.uid != OVERFLOW_UID,
-	};
-	return true;
+	if (r < 0)
+		return r;
+	ret_peer->administrator =
+		access_is_administrator(&manager->config.administrators, ret_peer);
+	return 0;
 }
 
 /* Which limit a new connection would break, NULL for none. */
@@ -90,15 +85,18 @@ static void server_admit(struct server *server, int fd)
 	struct peer peer;
 	int64_t maximum;
 	size_t used;
+	int r;
 
-	if (!read_peer(server, fd, &peer)) {
-		log_warning("a client without credentials: %s", strerror(errno));
+	r = read_peer(server, fd, &peer);
+	if (r < 0) {
+		log_warning("a client without credentials: %s", strerror(-r));
 		close(fd);
 		return;
 	}
 	limit = server_limit(server, &peer, &maximum, &used);
 	if (limit) {
 		refuse(fd, &peer, limit, maximum, used);
+		peer_done(&peer);
 		close(fd);
 		return;
 	}

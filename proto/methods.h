@@ -11,6 +11,8 @@
 #define DUNE_ERROR(name)	DUNE_INTERFACE "." name
 #define DUNE_SOCKET		"/run/dune/io.dune.Manager"
 #define DUNE_SOCKET_FD_NAME	"varlink"	/* of systemd's socket unit */
+#define DUNE_ADMIN_SOCKET	DUNE_SOCKET ".admin"	/* for root and administrators alone */
+#define DUNE_ADMIN_SOCKET_FD_NAME "varlink-admin"
 
 #define VARLINK_SERVICE		"org.varlink.service"
 #define VARLINK_ERROR(name)	VARLINK_SERVICE "." name
@@ -23,7 +25,9 @@
 enum dune_access {
 	ACCESS_ANYONE,		/* nothing */
 	ACCESS_IDENTIFIED,	/* a uid that means one user */
-	ACCESS_OWNER,		/* the context's owner, or root; lists show no others */
+	ACCESS_OWNER,		/* the context's owner, an administrator or root; lists show no others */
+	ACCESS_ADMINISTRATOR,	/* an administrator or root */
+	NR_DUNE_ACCESS,
 };
 
 #define DUNE_METHODS(X)								\

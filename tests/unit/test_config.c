@@ -51,6 +51,11 @@ static const struct {
 	  "private must be 1 to 131072 pages of 4K" },
 	{ "[context]\nept = 128K", 2, "ept must be 64 to 16777216 pages of 4K" },
 	{ "[connections]\nper-user = 0", 2, "per-user must be 1 to 4096" },
+	{ "[access]\nadministrators = 1 no-such-user-here", 2,
+	  "administrators names no-such-user-here, who is not known here" },
+	{ "[access]\nadministrators = 1 \x1b[m 2", 2,
+	  "administrators wants uids, user names and @groups, not ?[m" },
+	{ "[access]\nadministrators = 1\nadministrators = 2", 3, "administrators is set twice" },
 	{ "[contexts]\n\x1b[31mx = 1", 2, "unknown key ?[31mx in [contexts]" },
 	{ "[\xff\xfe]", 1, "unknown section [??]" },
 };
@@ -252,7 +257,7 @@ START_TEST(the_installed_file_shows_the_defaults)
 		strcat(text, key ? line + 1 : line);
 	}
 	fclose(file);
-	ck_assert_int_eq(keys, 10);
+	ck_assert_int_eq(keys, 11);
 	config_defaults(&defaults);
 	memset(&shown, 0, sizeof(shown));
 	ck_assert_int_eq(config_parse(text, strlen(text), "duned.conf", &shown, &error), 0);

@@ -1,46 +1,156 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The policy's whole table: who may call what, and act on whose context. */
+/* The policy's whole table: every cell, who is what, and the access of every method. */
 #include <check.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "duned/access.h"
+#include "duned/peer.h"
 #include "duned/policy.h"
 
 #define NR_ROWS(array) (int)(sizeof(array) / sizeof((array)[0]))
 
+/* ---- the table ---- */
+
+/* One letter for each relation, in their order: n no, a ask, y yes. */
+static const struct {
+	enum policy_socket socket;
+	enum dune_access access;
+	const char *verdicts;
+} cells[] = {
+	{ POLICY_PUBLIC, ACCESS_ANYONE, "yyyyy" }, { POLICY_PUBLIC, ACCESS_IDENTIFIED, "nyyyy" },
+	{ POLICY_PUBLIC, ACCESS_OWNER, "nnyyy" },  { POLICY_PUBLIC, ACCESS_ADMINISTRATOR, "naayy" },
+	{ POLICY_ADMIN, ACCESS_ANYONE, "nnnyy" },  { POLICY_ADMIN, ACCESS_IDENTIFIED, "nnnyy" },
+	{ POLICY_ADMIN, ACCESS_OWNER, "nnnyy" },   { POLICY_ADMIN, ACCESS_ADMINISTRATOR, "nnnyy" },
+};
+
+START_TEST(cell)
+{
+	ck_assert_uint_eq(strlen(cells[_i].verdicts), NR_POLICY_RELATIONS);
+	for (int relation = 0; relation < NR_POLICY_RELATIONS; relation++)
+		ck_assert_int_eq("nay"[policy_verdict(cells[_i].access, cells[_i].socket,
+						      (enum policy_relation)relation)],
+				 cells[_i].verdicts[relation]);
+}
+END_TEST
+
+START_TEST(every_cell_is_tested)
+{
+	ck_assert_int_eq(NR_ROWS(cells), NR_POLICY_SOCKETS * NR_DUNE_ACCESS);
+	for (int i = 0; i < NR_ROWS(cells); i++) {
+		ck_assert_int_eq(cells[i].socket, i / NR_DUNE_ACCESS);
+		ck_assert_int_eq(cells[i].access, i % NR_DUNE_ACCESS);
+	}
+}
+END_TEST
+
+START_TEST(outside_of_the_table_is_refused)
+{
+	const enum policy_socket public = POLICY_PUBLIC;
+
+	for (int i = -2; i < 300; i++) {
+		if (i < 0 || i >= NR_DUNE_ACCESS)
+			ck_assert_int_eq(policy_verdict((enum dune_access)i, public, RELATION_ROOT),
+					 POLICY_DENY);
+		if (i < 0 || i >= NR_POLICY_SOCKETS)
+			ck_assert_int_eq(policy_verdict(ACCESS_ANYONE, (enum policy_socket)i,
+							RELATION_ROOT),
+					 POLICY_DENY);
+		if (i < 0 || i >= NR_POLICY_RELATIONS)
+			ck_assert_int_eq(policy_verdict(ACCESS_ANYONE, public,
+							(enum policy_relation)i),
+					 POLICY_DENY);
+	}
+}
+END_TEST
+
+/* ---- who is what ---- */
+
 static const struct {
 	uint32_t uid;
-	bool identified;
+	bool identified, administrator;
+	uint32_t owner;
+	enum policy_relation relation, standing;
+} relations[] = {
+	{ 0, true, false, 1000, RELATION_ROOT, RELATION_ROOT },
+	{ 0, true, false, 0, RELATION_ROOT, RELATION_ROOT },
+	{ 0, true, true, 1000, RELATION_ROOT, RELATION_ROOT },
+	{ 0, false, false, 0, RELATION_UNIDENTIFIED, RELATION_UNIDENTIFIED },
+	{ 0, false, true, 0, RELATION_UNIDENTIFIED, RELATION_UNIDENTIFIED },
+	{ 1000, true, false, 1000, RELATION_OWNER, RELATION_OWNER },
+	{ 1000, true, false, 1001, RELATION_OTHER, RELATION_OWNER },
+	{ 1000, true, false, 0, RELATION_OTHER, RELATION_OWNER },
+	{ 1000, true, true, 1000, RELATION_ADMINISTRATOR, RELATION_ADMINISTRATOR },
+	{ 1000, true, true, 1001, RELATION_ADMINISTRATOR, RELATION_ADMINISTRATOR },
+	{ 65534, true, false, 65534, RELATION_OWNER, RELATION_OWNER },
+	{ 65534, false, false, 65534, RELATION_UNIDENTIFIED, RELATION_UNIDENTIFIED },
+	{ 65534, false, true, 65534, RELATION_UNIDENTIFIED, RELATION_UNIDENTIFIED },
+};
+
+START_TEST(relation)
+{
+	const struct peer peer = { .uid = relations[_i].uid,
+				   .pid = 1,
+				   .identified = relations[_i].identified,
+				   .administrator = relations[_i].administrator };
+
+	ck_assert_int_eq(policy_relation(&peer, relations[_i].owner), relations[_i].relation);
+	ck_assert_int_eq(policy_standing(&peer), relations[_i].standing);
+}
+END_TEST
+
+/* The two questions that methods ask, for a peer of every kind. */
+static const struct {
+	uint32_t uid;
+	bool identified, administrator;
+	enum policy_socket socket;
 	enum dune_access access;
 	uint32_t owner;
 	bool may_call, may_act;
 } rows[] = {
-	{ 0, true, ACCESS_ANYONE, 1000, true, false },
-	{ 1000, true, ACCESS_ANYONE, 1000, true, false },
-	{ 65534, false, ACCESS_ANYONE, 65534, true, false },
-	{ 0, true, ACCESS_IDENTIFIED, 1000, true, false },
-	{ 1000, true, ACCESS_IDENTIFIED, 1000, true, false },
-	{ 65534, false, ACCESS_IDENTIFIED, 65534, false, false },
-	{ 0, true, ACCESS_OWNER, 1000, true, true },
-	{ 0, true, ACCESS_OWNER, 0, true, true },
-	{ 1000, true, ACCESS_OWNER, 1000, true, true },
-	{ 1000, true, ACCESS_OWNER, 1001, true, false },
-	{ 1000, true, ACCESS_OWNER, 0, true, false },
-	{ 65534, true, ACCESS_OWNER, 65534, true, true },
-	{ 65534, false, ACCESS_OWNER, 65534, false, false },
-	{ 0, false, ACCESS_OWNER, 0, false, false },
-	{ 0, true, (enum dune_access)99, 0, false, false },
+	{ 0, true, false, POLICY_PUBLIC, ACCESS_ANYONE, 1000, true, false },
+	{ 1000, true, false, POLICY_PUBLIC, ACCESS_ANYONE, 1000, true, false },
+	{ 65534, false, false, POLICY_PUBLIC, ACCESS_ANYONE, 65534, true, false },
+	{ 0, true, false, POLICY_PUBLIC, ACCESS_IDENTIFIED, 1000, true, false },
+	{ 1000, true, false, POLICY_PUBLIC, ACCESS_IDENTIFIED, 1000, true, false },
+	{ 65534, false, false, POLICY_PUBLIC, ACCESS_IDENTIFIED, 65534, false, false },
+	{ 0, true, false, POLICY_PUBLIC, ACCESS_OWNER, 1000, true, true },
+	{ 1000, true, false, POLICY_PUBLIC, ACCESS_OWNER, 1000, true, true },
+	{ 1000, true, false, POLICY_PUBLIC, ACCESS_OWNER, 1001, true, false },
+	{ 1000, true, false, POLICY_PUBLIC, ACCESS_OWNER, 0, true, false },
+	{ 1000, true, true, POLICY_PUBLIC, ACCESS_OWNER, 0, true, true },
+	{ 65534, true, false, POLICY_PUBLIC, ACCESS_OWNER, 65534, true, true },
+	{ 65534, false, false, POLICY_PUBLIC, ACCESS_OWNER, 65534, false, false },
+	{ 0, false, false, POLICY_PUBLIC, ACCESS_OWNER, 0, false, false },
+	{ 0, true, false, POLICY_PUBLIC, ACCESS_ADMINISTRATOR, 1000, true, true },
+	{ 1000, true, true, POLICY_PUBLIC, ACCESS_ADMINISTRATOR, 0, true, true },
+	{ 1000, true, false, POLICY_PUBLIC, ACCESS_ADMINISTRATOR, 1000, false, false },
+	{ 0, true, false, POLICY_PUBLIC, NR_DUNE_ACCESS, 0, false, false },
+	{ 0, true, false, POLICY_ADMIN, ACCESS_ANYONE, 0, true, false },
+	{ 0, true, false, POLICY_ADMIN, ACCESS_OWNER, 1000, true, true },
+	{ 1000, true, true, POLICY_ADMIN, ACCESS_OWNER, 0, true, true },
+	{ 1000, true, false, POLICY_ADMIN, ACCESS_OWNER, 1000, false, false },
+	{ 1000, true, false, POLICY_ADMIN, ACCESS_ANYONE, 1000, false, false },
+	{ 65534, false, false, POLICY_ADMIN, ACCESS_ANYONE, 65534, false, false },
 };
 
 START_TEST(row)
 {
 	const struct peer peer = { .uid = rows[_i].uid,
 				   .pid = 1,
-				   .identified = rows[_i].identified };
+				   .identified = rows[_i].identified,
+				   .administrator = rows[_i].administrator,
+				   .socket = rows[_i].socket };
 
 	ck_assert_int_eq(policy_may_call(&peer, rows[_i].access), rows[_i].may_call);
 	ck_assert_int_eq(policy_may(&peer, rows[_i].access, rows[_i].owner), rows[_i].may_act);
 }
 END_TEST
+
+/* ---- methods ---- */
 
 static const struct {
 	const char *name;
@@ -50,7 +160,7 @@ static const struct {
 	DUNE_METHODS(ROW)
 };
 
-/* Whatever touches contexts must ask for their owner. */
+/* Whatever touches contexts must ask for their owner. A new method gets its row here too. */
 START_TEST(methods_have_the_right_access)
 {
 	static const struct {
@@ -75,6 +185,103 @@ START_TEST(methods_have_the_right_access)
 }
 END_TEST
 
+/* ---- administrators ---- */
+
+static const struct {
+	const char *text;
+	int r;
+	const char *numbers; /* or what is left of the text from the word to blame on */
+} lists[] = {
+	{ "", 0, "" },
+	{ "  ", 0, "" },
+	{ "0", 0, "0" },
+	{ "1000 @27", 0, "1000 @27" },
+	{ "root, @root,daemon", 0, "0 @0 1" },
+	{ "4294967294", 0, "4294967294" },
+	{ "1 4294967295", -EINVAL, "4294967295" },
+	{ "99999999999999999999", -EINVAL, "99999999999999999999" },
+	{ "1 12x 3", -EINVAL, "12x 3" },
+	{ "@", -EINVAL, "@" },
+	{ "@@root", -EINVAL, "@@root" },
+	{ "-1", -ENOENT, "-1" },
+	{ "ro/ot", -EINVAL, "ro/ot" },
+	{ "root no-such-user-here", -ENOENT, "no-such-user-here" },
+	{ "@no-such-group-here", -ENOENT, "@no-such-group-here" },
+	{ "a23456789012345678901234567890123456789012345678901234567890123x", -EINVAL,
+	  "a23456789012345678901234567890123456789012345678901234567890123x" },
+	{ "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33",
+	  -E2BIG, "33" },
+};
+
+START_TEST(administrators)
+{
+	struct access_list list = { .count = 77 };
+	const char *bad;
+	char text[512];
+
+	ck_assert_int_eq(access_parse(lists[_i].text, &list, &bad), lists[_i].r);
+	if (lists[_i].r) {
+		ck_assert_str_eq(bad, lists[_i].numbers);
+		ck_assert_uint_eq(list.count, 77);
+		return;
+	}
+	access_format(&list, text, sizeof(text));
+	ck_assert_str_eq(text, lists[_i].numbers);
+}
+END_TEST
+
+START_TEST(who_is_an_administrator)
+{
+	uint32_t groups[] = { 4, 27 };
+	struct peer peer = { .uid = 1000,
+			     .gid = 100,
+			     .identified = true,
+			     .groups = groups,
+			     .nr_groups = 2 };
+	struct access_list list;
+	const char *bad;
+	static const struct {
+		const char *text;
+		bool is;
+	} expected[] = {
+		{ "", false },	     { "0", false },   { "1000", true }, { "1 2 1000", true },
+		{ "@1000", false },  { "@100", true }, { "@4", true },	 { "@27", true },
+		{ "27 100", false }, { "@28", false },
+	};
+
+	for (int i = 0; i < NR_ROWS(expected); i++) {
+		ck_assert_int_eq(access_parse(expected[i].text, &list, &bad), 0);
+		ck_assert_int_eq(access_is_administrator(&list, &peer), expected[i].is);
+		peer.identified = false;
+		ck_assert(!access_is_administrator(&list, &peer));
+		peer.identified = true;
+	}
+}
+END_TEST
+
+/* ---- identity ---- */
+
+START_TEST(the_kernel_tells_who_it_is)
+{
+	struct peer peer;
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	ck_assert_int_eq(peer_read(ends[0], true, &peer), 0);
+	ck_assert_uint_eq(peer.uid, geteuid());
+	ck_assert_uint_eq(peer.gid, getegid());
+	ck_assert_int_eq(peer.pid, getpid());
+	ck_assert(peer.identified && !peer.administrator);
+	ck_assert_uint_eq(peer.nr_groups, (size_t)getgroups(0, NULL));
+	ck_assert(peer_in_group(&peer, getegid()));
+	peer_done(&peer);
+	ck_assert_ptr_null(peer.groups);
+	close(ends[0]);
+	ck_assert_int_eq(peer_read(ends[0], true, &peer), -EBADF);
+	close(ends[1]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("policy");
@@ -82,8 +289,15 @@ int main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
+	tcase_add_loop_test(tests, cell, 0, NR_ROWS(cells));
+	tcase_add_test(tests, every_cell_is_tested);
+	tcase_add_test(tests, outside_of_the_table_is_refused);
+	tcase_add_loop_test(tests, relation, 0, NR_ROWS(relations));
 	tcase_add_loop_test(tests, row, 0, NR_ROWS(rows));
 	tcase_add_test(tests, methods_have_the_right_access);
+	tcase_add_loop_test(tests, administrators, 0, NR_ROWS(lists));
+	tcase_add_test(tests, who_is_an_administrator);
+	tcase_add_test(tests, the_kernel_tells_who_it_is);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
