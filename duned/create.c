@@ -14,17 +14,16 @@
 #include "duned/request.h"
 #include "proto/names.h"
 
-#define NAME_ATTEMPTS 1024	/* generated names tried */
+#define NAME_ATTEMPTS 1024 /* generated names tried */
 
 /* A creation on its way; the steps return 0, 1 with an error in the answer, or -errno. */
 struct creation {
 	struct request *request;
 	struct answer *answer;
-	char name[DUNE_NAME_MAX];
+	struct device_creation wanted;
 	struct dune_info info;
 	struct config quotas;
 	struct context_list list;
-	uint64_t limits[DUNE_NR_LIMITS];
 };
 
 static int stop(int r)
@@ -83,7 +82,7 @@ static int decide_limits(struct creation *creation, struct json_object *wanted)
 		/* A default below 1 is a ceiling of 0: to the module, 0 would mean the ceiling. */
 		if (limit < 1 || limit > maximum[i])
 			return answer_limit(creation->answer, dune_limit_name(i), maximum[i]);
-		creation->limits[i] = (uint64_t)limit;
+		creation->wanted.limits[i] = (uint64_t)limit;
 	}
 	return 0;
 }
@@ -129,7 +128,7 @@ static int check_quotas(struct creation *creation)
 /* The limit that this context itself puts on its owner's contexts. */
 static int check_own_quota(struct creation *creation)
 {
-	uint64_t own = count_own(creation), limit = creation->limits[DUNE_LIMIT_CONTEXTS];
+	uint64_t own = count_own(creation), limit = creation->wanted.limits[DUNE_LIMIT_CONTEXTS];
 
 	return own < limit ? 0 : answer_quota(creation->answer, "contexts", (int64_t)limit, own);
 }
@@ -137,20 +136,20 @@ static int check_own_quota(struct creation *creation)
 /* The name asked for, or one made from the number of contexts ever created. */
 static int decide_name(struct creation *creation)
 {
-	if (creation->name[0]) {
-		if (!name_is_taken(creation, creation->name))
+	if (creation->wanted.name[0]) {
+		if (!name_is_taken(creation, creation->wanted.name))
 			return 0;
 		return stop(answer_error_string(creation->answer, DUNE_ERROR("NameTaken"), "name",
-						creation->name));
+						creation->wanted.name));
 	}
 	for (uint64_t n = 1; n <= NAME_ATTEMPTS; n++) {
-		snprintf(creation->name, sizeof(creation->name), "c%" PRIu64,
+		snprintf(creation->wanted.name, sizeof(creation->wanted.name), "c%" PRIu64,
 			 (uint64_t)creation->info.created + n);
-		if (!name_is_taken(creation, creation->name))
+		if (!name_is_taken(creation, creation->wanted.name))
 			return 0;
 	}
 	return stop(answer_error_string(creation->answer, DUNE_ERROR("NameTaken"), "name",
-					creation->name));
+					creation->wanted.name));
 }
 
 /* ---- the steps ---- */
@@ -169,7 +168,7 @@ static int decode(struct creation *creation, struct json_object **ret_limits)
 		if (!dune_name_is_valid(name))
 			return stop(
 				answer_error_plain(creation->answer, DUNE_ERROR("InvalidName")));
-		snprintf(creation->name, sizeof(creation->name), "%s", name);
+		snprintf(creation->wanted.name, sizeof(creation->wanted.name), "%s", name);
 	}
 	return 0;
 }
@@ -213,22 +212,26 @@ static int create(struct creation *creation)
 	uint64_t id;
 	int r;
 
-	r = device_create(device, request->peer->uid, creation->limits, creation->name,
-			  &creation->answer->fd, &id);
+	r = device_create(device, &creation->wanted, &creation->answer->fd, &id);
 	/* The module counts by itself and has the last word. */
 	if (r == -EDQUOT)
 		return answer_quota(creation->answer, "contexts_per_host",
 				    creation->quotas.contexts_per_host, creation->info.contexts);
 	if (r < 0)
 		return answer_device_failed(creation->answer, "create", r);
-	log_debug("new context %" PRIu64 " (%s) for uid %u", id, creation->name,
+	log_debug("new context %" PRIu64 " (%s) for uid %u", id, creation->wanted.name,
 		  request->peer->uid);
 	return reply(creation, id);
 }
 
 int method_create(struct request *request, struct answer *answer)
 {
-	struct creation creation = { .request = request, .answer = answer };
+	struct creation creation = {
+		.request = request,
+		.answer = answer,
+		.wanted.owner = request->peer->uid,
+		.wanted.labels.creator_pid = request->peer->pid,
+	};
 	struct json_object *limits = NULL;
 	int r;
 

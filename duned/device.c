@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -99,15 +99,20 @@ static int kvm_machine(const struct device *device)
 	return machine > 0 ? machine : 0;
 }
 
-int device_create(struct device *device, uint32_t owner, const uint64_t limits[DUNE_NR_LIMITS],
-		  const char *name, int *ret_fd, uint64_t *ret_id)
+int device_create(struct device *device, const struct device_creation *creation, int *ret_fd,
+		  uint64_t *ret_id)
 {
-	struct dune_create create = { .abi = DUNE_ABI_VERSION, .owner = owner, .ret_fd = -1 };
+	struct dune_create create = {
+		.abi = DUNE_ABI_VERSION,
+		.owner = creation->owner,
+		.ret_fd = -1,
+		.labels = creation->labels,
+	};
 	int machine = kvm_machine(device), r;
 
 	for (int i = 0; i < DUNE_NR_LIMITS; i++)
-		create.limits[i] = limits[i];
-	snprintf(create.name, sizeof(create.name), "%s", name);
+		create.limits[i] = creation->limits[i];
+	memcpy(create.name, creation->name, sizeof(create.name));
 	create.kvm_fd = (uint32_t)machine;
 	r = device_call(device->fd, DUNE_CREATE, &create);
 	if (machine) {
@@ -142,8 +147,30 @@ int device_stats(struct device *device, uint64_t after_id, struct dune_stats *bu
 	for (uint32_t i = 0; i < call.ret_count; i++) {
 		buffer[i].name[sizeof(buffer[i].name) - 1] = '\0';
 		buffer[i].comm[sizeof(buffer[i].comm) - 1] = '\0';
+		buffer[i].labels.cgroup[sizeof(buffer[i].labels.cgroup) - 1] = '\0';
 	}
 	return (int)call.ret_count;
+}
+
+int device_totals(struct device *device, struct dune_totals *ret_totals)
+{
+	struct dune_totals totals;
+	struct dune_totals_call call = { .abi = DUNE_ABI_VERSION, .buffer = (uintptr_t)&totals };
+	int r = device_call(device->fd, DUNE_TOTALS, &call);
+
+	if (r < 0)
+		return r;
+	*ret_totals = totals;
+	return 0;
+}
+
+int device_set_limits(struct device *device, uint64_t id, const uint64_t limits[DUNE_NR_LIMITS])
+{
+	struct dune_set_limits call = { .abi = DUNE_ABI_VERSION, .id = id };
+
+	for (int i = 0; i < DUNE_NR_LIMITS; i++)
+		call.limits[i] = limits[i];
+	return device_call(device->fd, DUNE_SET_LIMITS, &call);
 }
 
 int device_report(struct device *device, uint64_t id, struct dune_report *ret_report)

@@ -32,13 +32,27 @@ int device_ready(struct device *device);
 
 int device_info(struct device *device, struct dune_info *ret_info);
 
-/* The context's descriptor goes to the caller. -ERANGE, -EDQUOT, -ENOMEM, ... */
-int device_create(struct device *device, uint32_t owner, const uint64_t limits[DUNE_NR_LIMITS],
-		  const char *name, int *ret_fd, uint64_t *ret_id);
+/* What a new context is to be. */
+struct device_creation {
+	uint32_t owner;
+	uint64_t limits[DUNE_NR_LIMITS];
+	char name[DUNE_NAME_MAX];
+	struct dune_labels labels;
+};
+
+/* The context's descriptor goes to the caller. -ERANGE, -EDQUOT, -ENOSPC, -ENOMEM, ... */
+int device_create(struct device *device, const struct device_creation *creation, int *ret_fd,
+		  uint64_t *ret_id);
 
 /* Contexts with ids above after_id, ascending; returns how many, fewer than capacity at the end. */
 int device_stats(struct device *device, uint64_t after_id, struct dune_stats *buffer,
 		 uint32_t capacity);
+
+/* Sums over all contexts that there ever were. */
+int device_totals(struct device *device, struct dune_totals *ret_totals);
+
+/* 0 is the host's ceiling. -ENOENT, -ERANGE. */
+int device_set_limits(struct device *device, uint64_t id, const uint64_t limits[DUNE_NR_LIMITS]);
 
 int device_report(struct device *device, uint64_t id, struct dune_report *ret_report);
 int device_kill(struct device *device, uint64_t id);

@@ -24,11 +24,11 @@
 #include "kmod/vcpu.h"
 
 static DEFINE_MUTEX(contexts_lock);
-static DEFINE_XARRAY(contexts);		/* id -> context; changed under contexts_lock */
-static u64 next_id = 1;			/* under contexts_lock */
+static DEFINE_XARRAY(contexts); /* id -> context; changed under contexts_lock */
+static u64 next_id = 1; /* under contexts_lock */
 static struct workqueue_struct *free_queue;
 
-struct dune_totals dune_totals;
+struct dune_allocated dune_allocated;
 
 /* Host ceilings: root's, by module parameter. A compromised duned can't raise them. */
 unsigned long dune_max_contexts = 10000;
@@ -74,7 +74,7 @@ bool context_within(struct dune_context *ctx, unsigned int which, u64 used, u64 
 
 	if (count <= limit && used <= limit - count)
 		return true;
-	atomic64_inc(&dune_totals.refused);
+	atomic64_inc(&dune_allocated.refused);
 	hits = atomic64_inc_return(&ctx->limit_hits);
 	/* The 1st, 2nd, 4th, 8th ...: a tenant can't drown the others' events. */
 	if (is_power_of_2(hits))
@@ -111,7 +111,7 @@ static void context_free_work(struct work_struct *work)
 	struct dune_context *ctx = container_of(work, struct dune_context, free_work);
 
 	mutex_lock(&contexts_lock);
-	context_collect(ctx, ctx->final);
+	context_bury(ctx);
 	ctx->guest_released = true;
 	mutex_unlock(&contexts_lock);
 	context_release_guest(ctx);
@@ -129,12 +129,13 @@ static void context_free(struct kref *ref)
 	event_post(ctx, DUNE_EVENT_FREED, 0, 0);
 	xa_erase(&contexts, ctx->id);
 	if (never_attached) {
+		context_bury(ctx);
 		context_release_guest(ctx);
 		hw_put();
 	}
 	put_pid(ctx->pid);
 	context_free_struct(ctx);
-	atomic64_dec(&dune_totals.contexts);
+	atomic64_dec(&dune_allocated.contexts);
 }
 
 void context_put(struct dune_context *ctx)
@@ -225,11 +226,11 @@ static const struct mmu_notifier_ops notifier_ops = {
 
 /* ---- create ---- */
 
-static bool name_ok(const char *name)
+static bool name_ok(const char *name, size_t size)
 {
-	size_t i, length = strnlen(name, DUNE_NAME_MAX);
+	size_t i, length = strnlen(name, size);
 
-	if (length == DUNE_NAME_MAX)
+	if (length == size)
 		return false;
 	for (i = 0; i < length; i++)
 		if (name[i] <= ' ' || name[i] > '~')
@@ -256,7 +257,7 @@ static int context_admit(struct dune_context *ctx)
 	int err;
 
 	mutex_lock(&contexts_lock);
-	if (atomic64_read(&dune_totals.contexts) >= READ_ONCE(dune_max_contexts)) {
+	if (atomic64_read(&dune_allocated.contexts) >= READ_ONCE(dune_max_contexts)) {
 		err = -ENOSPC;
 	} else if (owned_by(ctx->owner) >= limit) {
 		err = -EDQUOT;
@@ -266,10 +267,10 @@ static int context_admit(struct dune_context *ctx)
 	}
 	if (!err) {
 		next_id++;
-		atomic64_inc(&dune_totals.contexts);
-		atomic64_inc(&dune_totals.created);
+		atomic64_inc(&dune_allocated.contexts);
+		atomic64_inc(&dune_allocated.created);
 	} else if (err != -ENOMEM) {
-		atomic64_inc(&dune_totals.refused);
+		atomic64_inc(&dune_allocated.refused);
 	}
 	mutex_unlock(&contexts_lock);
 	return err;
@@ -289,6 +290,7 @@ static struct dune_context *context_alloc(const struct dune_create *arg)
 	ctx->created_ns = ktime_get_ns();
 	ctx->owner = make_kuid(current_user_ns(), arg->owner);
 	memcpy(ctx->name, arg->name, sizeof(ctx->name));
+	ctx->labels = arg->labels;
 	err = uid_valid(ctx->owner) ? limits_resolve(arg->limits, ctx->limits) : -EINVAL;
 	ctx->report = kzalloc(sizeof(*ctx->report), GFP_KERNEL_ACCOUNT);
 	ctx->final = kzalloc(sizeof(*ctx->final), GFP_KERNEL_ACCOUNT);
@@ -307,7 +309,9 @@ struct dune_context *context_create(const struct dune_create *arg)
 	struct dune_context *ctx;
 	int err;
 
-	if (!name_ok(arg->name) || arg->pad || memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
+	if (!name_ok(arg->name, sizeof(arg->name)) || arg->pad ||
+	    !name_ok(arg->labels.cgroup, sizeof(arg->labels.cgroup)) ||
+	    memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
 		return ERR_PTR(-EINVAL);
 	ctx = context_alloc(arg);
 	if (IS_ERR(ctx))
@@ -502,6 +506,11 @@ struct dune_vcpu *context_vcpu(struct dune_context *ctx)
 }
 
 /* ---- operations by id ---- */
+
+int contexts_lock_killable(void)
+{
+	return mutex_lock_killable(&contexts_lock);
+}
 
 bool contexts_trylock(void)
 {

@@ -36,6 +36,7 @@ struct dune_context {
 	kuid_t owner;			/* [I] */
 	u64 created_ns;			/* [I] */
 	char name[DUNE_NAME_MAX];	/* [I] */
+	struct dune_labels labels;	/* [I] the service's */
 	struct mutex lock;
 	u64 limits[DUNE_NR_LIMITS];	/* WRITE_ONCE under C */
 
@@ -63,11 +64,11 @@ struct dune_context {
 };
 
 /* Allocations of the whole module, for DUNE_INFO. */
-struct dune_totals {
+struct dune_allocated {
 	atomic64_t contexts, vcpus, ept_pages, private_pages, run_pages, vmcs_pages;
 	atomic64_t created, refused, assertions;
 };
-extern struct dune_totals dune_totals;
+extern struct dune_allocated dune_allocated;
 
 extern unsigned long dune_max_contexts, dune_max_vcpus, dune_max_private, dune_max_ept;
 
@@ -76,7 +77,7 @@ extern unsigned long dune_max_contexts, dune_max_vcpus, dune_max_private, dune_m
 	({                                                                   \
 		bool __ok = (cond);                                          \
 		if (unlikely(!__ok)) {                                       \
-			atomic64_inc(&dune_totals.assertions);               \
+			atomic64_inc(&dune_allocated.assertions);               \
 			WARN_ONCE(1, "dune: assertion failed: %s\n", #cond); \
 		}                                                            \
 		__ok;                                                        \
@@ -93,9 +94,11 @@ int context_set_limits(const struct dune_set_limits *arg);
 int context_kill(u64 id);
 int context_report(struct dune_report *arg);
 
-/* stats.c: DUNE_STATS, and the sum over a context's vcpus. */
+/* stats.c: DUNE_STATS, DUNE_TOTALS. */
 int context_stats(struct dune_stats_call *call);
-void context_collect(struct dune_context *ctx, struct dune_final *final);
+int context_totals(u64 buffer);
+/* Under C: the sums over the context's vcpus become ctx->final, and count for ever. */
+void context_bury(struct dune_context *ctx);
 /* Calls fill for the context with the next larger id, if there is one. */
 bool context_stats_after(u64 after_id, struct dune_stats *stats,
 			 void (*fill)(struct dune_context *ctx, struct dune_stats *stats));
@@ -103,6 +106,7 @@ bool context_stats_after(u64 after_id, struct dune_stats *stats,
 void context_put(struct dune_context *ctx);
 
 /* The table of contexts, for who goes through it; contexts_next goes round and is NULL at its end. */
+int contexts_lock_killable(void);
 bool contexts_trylock(void);
 void contexts_unlock(void);
 struct dune_context *contexts_next(u64 *id);

@@ -50,15 +50,15 @@ static long dev_get_info(struct file *file, void *arg)
 	info->max_vcpus = min_t(u64, dune_max_vcpus, DUNE_MAX_VCPUS);
 	info->max_private = dune_max_private;
 	info->max_ept = dune_max_ept;
-	info->contexts = atomic64_read(&dune_totals.contexts);
-	info->vcpus = atomic64_read(&dune_totals.vcpus);
-	info->ept_pages = atomic64_read(&dune_totals.ept_pages);
-	info->private_pages = atomic64_read(&dune_totals.private_pages);
-	info->run_pages = atomic64_read(&dune_totals.run_pages);
-	info->vmcs_pages = atomic64_read(&dune_totals.vmcs_pages);
-	info->created = atomic64_read(&dune_totals.created);
-	info->refused = atomic64_read(&dune_totals.refused);
-	info->assertions = atomic64_read(&dune_totals.assertions);
+	info->contexts = atomic64_read(&dune_allocated.contexts);
+	info->vcpus = atomic64_read(&dune_allocated.vcpus);
+	info->ept_pages = atomic64_read(&dune_allocated.ept_pages);
+	info->private_pages = atomic64_read(&dune_allocated.private_pages);
+	info->run_pages = atomic64_read(&dune_allocated.run_pages);
+	info->vmcs_pages = atomic64_read(&dune_allocated.vmcs_pages);
+	info->created = atomic64_read(&dune_allocated.created);
+	info->refused = atomic64_read(&dune_allocated.refused);
+	info->assertions = atomic64_read(&dune_allocated.assertions);
 	strscpy(info->version, THIS_MODULE->version, sizeof(info->version));
 	return 0;
 }
@@ -102,6 +102,13 @@ static long dev_stats(struct file *file, void *arg)
 	return context_stats(arg);
 }
 
+static long dev_totals(struct file *file, void *arg)
+{
+	struct dune_totals_call *call = arg;
+
+	return context_totals(call->buffer);
+}
+
 static long dev_report(struct file *file, void *arg)
 {
 	return context_report(arg);
@@ -127,6 +134,7 @@ static const struct ioctl_row dev_rows[] = {
 	{ DUNE_REPORT, true, dev_report },
 	{ DUNE_SET_LIMITS, true, dev_set_limits },
 	{ DUNE_KILL, true, dev_kill },
+	{ DUNE_TOTALS, true, dev_totals },
 };
 /* clang-format on */
 

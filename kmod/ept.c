@@ -65,7 +65,7 @@ static void spare_free(struct ept_spare *spare)
 static void account_pages(struct dune_ept *ept, s64 count)
 {
 	WRITE_ONCE(ept->nr_pages, ept->nr_pages + count);
-	atomic64_add(count, &dune_totals.ept_pages);
+	atomic64_add(count, &dune_allocated.ept_pages);
 }
 
 static bool is_table(u64 entry, unsigned int level)

@@ -26,7 +26,7 @@ void private_done(struct dune_private *priv)
 		__free_page(page);
 		priv->nr_pages--;
 		cond_resched();
-		atomic64_dec(&dune_totals.private_pages);
+		atomic64_dec(&dune_allocated.private_pages);
 	}
 	xa_destroy(&priv->pages);
 }
@@ -42,7 +42,7 @@ struct page *private_page_new(struct dune_context *ctx)
 	if (!page)
 		return ERR_PTR(-ENOMEM);
 	WRITE_ONCE(ctx->private.nr_pages, ctx->private.nr_pages + 1);
-	atomic64_inc(&dune_totals.private_pages);
+	atomic64_inc(&dune_allocated.private_pages);
 	return page;
 }
 
@@ -51,7 +51,7 @@ void private_page_free(struct dune_context *ctx, struct page *page)
 	/* A reference, not the page: user space may still have the argument page mapped. */
 	put_page(page);
 	WRITE_ONCE(ctx->private.nr_pages, ctx->private.nr_pages - 1);
-	atomic64_dec(&dune_totals.private_pages);
+	atomic64_dec(&dune_allocated.private_pages);
 }
 
 /* The page at gpa, allocated and mapped if it is new. */

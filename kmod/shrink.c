@@ -14,8 +14,8 @@
 
 static unsigned long shrink_count(struct shrinker *unused, struct shrink_control *control)
 {
-	s64 pages = atomic64_read(&dune_totals.ept_pages) -
-		    TABLES_KEPT * atomic64_read(&dune_totals.contexts);
+	s64 pages = atomic64_read(&dune_allocated.ept_pages) -
+		    TABLES_KEPT * atomic64_read(&dune_allocated.contexts);
 
 	return pages > 0 ? pages : SHRINK_EMPTY;
 }
@@ -23,7 +23,7 @@ static unsigned long shrink_count(struct shrinker *unused, struct shrink_control
 static unsigned long shrink_scan(struct shrinker *unused, struct shrink_control *control)
 {
 	static u64 hand;	/* id of the context that gave last; under the table's lock */
-	s64 idle = 0, nr = atomic64_read(&dune_totals.contexts);
+	s64 idle = 0, nr = atomic64_read(&dune_allocated.contexts);
 	unsigned long freed = 0;
 
 	if (!contexts_trylock())

@@ -10,9 +10,9 @@
 #include "kmod/context.h"
 #include "kmod/vcpu.h"
 
-#define STATS_CALL_MAX	65536
+#define STATS_CALL_MAX 65536
 
-void context_collect(struct dune_context *ctx, struct dune_final *final)
+static void collect(struct dune_context *ctx, struct dune_final *final)
 {
 	unsigned int v, i, nr = smp_load_acquire(&ctx->nr_vcpus);
 	u64 *counters = final->counters;
@@ -37,6 +37,16 @@ void context_collect(struct dune_context *ctx, struct dune_final *final)
 	counters[DUNE_COUNT_EPT_RETRIES] = READ_ONCE(ctx->ept.retries);
 	counters[DUNE_COUNT_IPIS] = READ_ONCE(ctx->ept.ipis);
 	counters[DUNE_COUNT_LIMIT_HITS] = atomic64_read(&ctx->limit_hits);
+}
+
+/* The same with what is in use, while there is a guest. */
+static void collect_now(struct dune_context *ctx, struct dune_final *now)
+{
+	collect(ctx, now);
+	now->counters[DUNE_COUNT_VCPUS_NOW] = READ_ONCE(ctx->nr_vcpus);
+	now->counters[DUNE_COUNT_PRIVATE_NOW] = READ_ONCE(ctx->private.nr_pages);
+	now->counters[DUNE_COUNT_EPT_NOW] = READ_ONCE(ctx->ept.nr_pages);
+	now->counters[DUNE_COUNT_SLOTS_NOW] = READ_ONCE(ctx->ept.nr_slots);
 }
 
 /* The process may have changed its name since it attached: dune-exec takes its program's. */
@@ -66,19 +76,16 @@ static void stats_fill(struct dune_context *ctx, struct dune_stats *stats)
 	for (i = 0; i < DUNE_NR_LIMITS; i++)
 		stats->limits[i] = READ_ONCE(ctx->limits[i]);
 	memcpy(stats->name, ctx->name, sizeof(stats->name));
+	stats->labels = ctx->labels;
 	fill_comm(ctx, stats);
 	if (ctx->guest_released) {
 		memcpy(stats->counters, ctx->final->counters, sizeof(stats->counters));
 		memcpy(stats->exits, ctx->final->exits, sizeof(stats->exits));
 		return;
 	}
-	context_collect(ctx, &now);
+	collect_now(ctx, &now);
 	memcpy(stats->counters, now.counters, sizeof(stats->counters));
 	memcpy(stats->exits, now.exits, sizeof(stats->exits));
-	stats->counters[DUNE_COUNT_VCPUS_NOW] = READ_ONCE(ctx->nr_vcpus);
-	stats->counters[DUNE_COUNT_PRIVATE_NOW] = READ_ONCE(ctx->private.nr_pages);
-	stats->counters[DUNE_COUNT_EPT_NOW] = READ_ONCE(ctx->ept.nr_pages);
-	stats->counters[DUNE_COUNT_SLOTS_NOW] = READ_ONCE(ctx->ept.nr_slots);
 }
 
 /* Contexts are found by id again for each struct: nothing is held while user memory is written. */
@@ -111,5 +118,58 @@ int context_stats(struct dune_stats_call *call)
 		cond_resched();
 	}
 	kfree(stats);
+	return err;
+}
+
+/* ---- DUNE_TOTALS ---- */
+
+static struct dune_totals buried; /* under contexts_lock: contexts without a guest */
+
+static void totals_add(struct dune_totals *totals, const struct dune_final *final)
+{
+	unsigned int i;
+
+	for (i = 0; i < DUNE_NR_COUNTERS; i++)
+		totals->counters[i] += final->counters[i];
+	for (i = 0; i < DUNE_NR_EXITS; i++)
+		totals->exits[i] += final->exits[i];
+}
+
+void context_bury(struct dune_context *ctx)
+{
+	collect(ctx, ctx->final);
+	totals_add(&buried, ctx->final);
+	buried.ended[atomic_read(&ctx->cause)]++;
+}
+
+int context_totals(u64 buffer)
+{
+	struct dune_totals *totals;
+	struct dune_context *ctx;
+	struct dune_final now;
+	int err;
+	u64 id = 0;
+
+	totals = kmalloc(sizeof(*totals), GFP_KERNEL);
+	if (!totals)
+		return -ENOMEM;
+	err = contexts_lock_killable();
+	if (err)
+		goto out;
+	*totals = buried;
+	totals->created = atomic64_read(&dune_allocated.created);
+	while ((ctx = contexts_next(&id))) {
+		if (ctx->guest_released)
+			continue;
+		collect_now(ctx, &now);
+		totals_add(totals, &now);
+		if (atomic_read(&ctx->cause) != DUNE_END_NONE)
+			totals->ended[atomic_read(&ctx->cause)]++;
+	}
+	contexts_unlock();
+	if (copy_to_user(u64_to_user_ptr(buffer), totals, sizeof(*totals)))
+		err = -EFAULT;
+out:
+	kfree(totals);
 	return err;
 }

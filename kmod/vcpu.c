@@ -26,7 +26,7 @@ static int vcpu_alloc_pages(struct dune_context *ctx, struct dune_vcpu *vcpu)
 	vcpu->run_page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!vcpu->run_page)
 		return -ENOMEM;
-	atomic64_inc(&dune_totals.run_pages);
+	atomic64_inc(&dune_allocated.run_pages);
 	vcpu->run = page_address(vcpu->run_page);
 	vcpu->run->context_id = ctx->id;
 	vcpu->run->vcpu = vcpu->index;
@@ -61,7 +61,7 @@ int vcpu_create(struct dune_context *ctx, struct dune_vcpu **ret_vcpu)
 	vcpu->index = ctx->nr_vcpus;
 	vcpu->task = get_task_struct(current);
 	vcpu->guest_cpu = -1;
-	atomic64_inc(&dune_totals.vcpus);
+	atomic64_inc(&dune_allocated.vcpus);
 	err = hw_vcpu_init(vcpu);
 	if (!err)
 		err = vcpu_alloc_pages(ctx, vcpu);
@@ -80,10 +80,10 @@ void vcpu_free(struct dune_vcpu *vcpu)
 		private_page_free(vcpu->ctx, vcpu->args_page);
 	if (vcpu->run_page) {
 		put_page(vcpu->run_page);
-		atomic64_dec(&dune_totals.run_pages);
+		atomic64_dec(&dune_allocated.run_pages);
 	}
 	put_task_struct(vcpu->task);
-	atomic64_dec(&dune_totals.vcpus);
+	atomic64_dec(&dune_allocated.vcpus);
 	kfree(vcpu);
 }
 

@@ -11,7 +11,7 @@
 #ifndef DUNE_ABI_H
 #define DUNE_ABI_H
 
-#define DUNE_ABI_VERSION	1
+#define DUNE_ABI_VERSION	2
 
 /*
  * The host area: fixed user addresses of the trampoline and of each vcpu's two pages. It lies above
@@ -180,6 +180,7 @@
 #define DUNE_EVENT_LOST		7	/* detail = events this reader lost by reading too slowly */
 
 #define DUNE_NAME_MAX		64	/* bytes of a context's name, the NUL included */
+#define DUNE_CGROUP_MAX		128	/* bytes of a context's cgroup path, the NUL included */
 
 #ifndef __ASSEMBLY__
 #include <linux/types.h>
@@ -310,6 +311,17 @@ struct dune_info {
 #define DUNE_MEASURE_ITS_THUNKS		(1ull << 18)	/* branches and returns by safe thunks */
 #define DUNE_MEASURE_ITS_NATIVE_ONLY	(1ull << 19)	/* a kind of ITS that guests can't use */
 
+/*
+ * Whom the service charges a context to besides its owner. The module keeps it and gives it back in
+ * DUNE_STATS, so that it outlives the service; it means nothing to the module.
+ */
+struct dune_labels {
+	__u32 gid;
+	__s32 creator_pid;	/* of the process that asked the service */
+	__u64 creator_start;	/* when that process began: pids are used again */
+	char cgroup[DUNE_CGROUP_MAX];	/* printable ASCII, NUL-terminated, may be empty */
+};
+
 /* DUNE_CREATE: a new context, charged to owner. */
 struct dune_create {
 	__u32 abi;
@@ -325,6 +337,7 @@ struct dune_create {
 	 */
 	__u32 kvm_fd;
 	__u32 pad;		/* 0 */
+	struct dune_labels labels;
 	__u64 reserved[3];
 };
 
@@ -341,6 +354,7 @@ struct dune_stats {
 	__u64 exits[DUNE_NR_EXITS];
 	char name[DUNE_NAME_MAX];
 	char comm[16];
+	struct dune_labels labels;
 	__u64 reserved[6];
 };
 
@@ -352,6 +366,22 @@ struct dune_stats_call {
 	__u64 buffer;		/* of struct dune_stats */
 	__u32 capacity;		/* structs in the buffer, 1 .. 65536 */
 	__u32 ret_count;	/* out: structs written; less than capacity at the end */
+};
+
+/* Sums over all contexts that there ever were, the freed ones included: they only grow. */
+struct dune_totals {
+	__u64 created;		/* contexts */
+	__u64 ended[16];	/* by DUNE_END_*; at DUNE_END_NONE those freed without a process */
+	__u64 counters[DUNE_NR_COUNTERS];	/* the DUNE_COUNT_*_NOW: of those that exist */
+	__u64 exits[DUNE_NR_EXITS];
+	__u64 reserved[7];
+};
+
+/* DUNE_TOTALS: all of it at one time. */
+struct dune_totals_call {
+	__u32 abi;
+	__u32 flags;		/* 0 */
+	__u64 buffer;		/* of one struct dune_totals */
 };
 
 /* DUNE_REPORT: how a context ended. -ENOENT for no such context. */
@@ -442,6 +472,7 @@ struct dune_lock {
 #define DUNE_REPORT		_IOWR('D', 0x03, struct dune_report)
 #define DUNE_SET_LIMITS		_IOW('D', 0x04, struct dune_set_limits)
 #define DUNE_KILL		_IOW('D', 0x05, struct dune_kill)
+#define DUNE_TOTALS		_IOW('D', 0x06, struct dune_totals_call)
 /* Of a context fd, by the attached process only (-EXDEV). */
 #define DUNE_ATTACH		_IOWR('D', 0x20, struct dune_attach)
 #define DUNE_PRIVATE_WRITE	_IOW('D', 0x21, struct dune_private_write)
@@ -456,9 +487,13 @@ DUNE_ABI_ASSERT(sizeof(struct dune_regs) == 160);
 DUNE_ABI_ASSERT(sizeof(struct dune_run) == 480);
 DUNE_ABI_ASSERT(sizeof(struct dune_vcpu_state) == 112);
 DUNE_ABI_ASSERT(sizeof(struct dune_info) == 280);
-DUNE_ABI_ASSERT(sizeof(struct dune_create) == 152);
-DUNE_ABI_ASSERT(sizeof(struct dune_stats) == 1088);
+DUNE_ABI_ASSERT(sizeof(struct dune_labels) == 144);
+DUNE_ABI_ASSERT(sizeof(struct dune_create) == 296);
+DUNE_ABI_ASSERT(sizeof(struct dune_stats) == 1232);
+DUNE_ABI_ASSERT(sizeof(struct dune_totals) == 1088);
 DUNE_ABI_ASSERT(sizeof(struct dune_stats_call) == 32);
+DUNE_ABI_ASSERT(sizeof(struct dune_totals_call) == 16);
+DUNE_ABI_ASSERT(DUNE_NR_ENDS <= 16);
 DUNE_ABI_ASSERT(sizeof(struct dune_report) == 288);
 DUNE_ABI_ASSERT(sizeof(struct dune_set_limits) == 48);
 DUNE_ABI_ASSERT(sizeof(struct dune_kill) == 16);

@@ -19,7 +19,7 @@
 
 void vmx_write_failed(unsigned long field, unsigned long value)
 {
-	atomic64_inc(&dune_totals.assertions);
+	atomic64_inc(&dune_allocated.assertions);
 	pr_err_once("VMWRITE of %#lx to field %#lx failed\n", value, field);
 }
 

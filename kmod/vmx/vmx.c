@@ -381,7 +381,7 @@ int hw_vcpu_init(struct dune_vcpu *vcpu)
 		vmx->vpid = 0;
 		return -ENOMEM;
 	}
-	atomic64_inc(&dune_totals.vmcs_pages);
+	atomic64_inc(&dune_allocated.vmcs_pages);
 	vmx->vmcs_pa = __pa(vmx->vmcs);
 	vmx->vmcs->revision = vmx_global.caps.basic & 0x7fffffff;
 	preempt_disable();
@@ -402,7 +402,7 @@ void hw_vcpu_done(struct dune_vcpu *vcpu)
 	ida_free(&vmx_vpids, vmx->vpid);
 	free_page((unsigned long)vmx->vmcs);
 	vmx->vmcs = NULL;
-	atomic64_dec(&dune_totals.vmcs_pages);
+	atomic64_dec(&dune_allocated.vmcs_pages);
 }
 
 void hw_flush_ept(u64 root_pa)

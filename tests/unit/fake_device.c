@@ -20,9 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FAKE_CONTEXTS	1024
-#define FAKE_EVENTS	256
-#define FAKE_PID	4242
+#define FAKE_CONTEXTS 1024
+#define FAKE_EVENTS   256
+#define FAKE_PID      4242
 
 static struct {
 	struct dune_stats stats[FAKE_CONTEXTS];
@@ -31,6 +31,8 @@ static struct {
 	uint64_t created;
 	struct dune_event events[FAKE_EVENTS];
 	size_t nr_events;
+	uint64_t nr_lost;
+	struct dune_totals freed;
 } fake;
 
 void device_init(struct device *device, const char *path)
@@ -64,8 +66,10 @@ static void fake_event(struct device *device, const struct dune_stats *stats, ui
 	struct dune_event *event = &fake.events[fake.nr_events];
 	uint64_t one = 1;
 
-	if (fake.nr_events == FAKE_EVENTS)
+	if (fake.nr_events == FAKE_EVENTS) {
+		fake.nr_lost++;
 		return;
+	}
 	*event = (struct dune_event){
 		.id = stats->id,
 		.type = type,
@@ -122,8 +126,23 @@ static void fake_command(struct device *device, struct dune_stats *stats, char c
 	}
 }
 
-static void fake_free(size_t index)
+static void fake_sum(struct dune_totals *totals, const struct dune_stats *stats)
 {
+	for (int i = 0; i < DUNE_NR_COUNTERS; i++)
+		totals->counters[i] += stats->counters[i];
+	for (int i = 0; i < DUNE_NR_EXITS; i++)
+		totals->exits[i] += stats->exits[i];
+}
+
+static void fake_free(struct device *device, size_t index)
+{
+	struct dune_stats *stats = &fake.stats[index];
+
+	fake_event(device, stats, DUNE_EVENT_FREED, 0);
+	for (int i = DUNE_COUNT_VCPUS_NOW; i <= DUNE_COUNT_SLOTS_NOW; i++)
+		stats->counters[i] = 0;
+	fake_sum(&fake.freed, stats);
+	fake.freed.ended[stats->cause]++;
 	close(fake.pipes[index]);
 	fake.count--;
 	memmove(&fake.stats[index], &fake.stats[index + 1],
@@ -144,7 +163,7 @@ static void fake_settle(struct device *device)
 		while ((n = read(fake.pipes[i], &command, 1)) == 1)
 			fake_command(device, &fake.stats[i], command);
 		if (n == 0)
-			fake_free(i);
+			fake_free(device, i);
 		else
 			i++;
 	}
@@ -171,8 +190,8 @@ int device_info(struct device *device, struct dune_info *ret_info)
 	return 0;
 }
 
-int device_create(struct device *device, uint32_t owner, const uint64_t limits[DUNE_NR_LIMITS],
-		  const char *name, int *ret_fd, uint64_t *ret_id)
+int device_create(struct device *device, const struct device_creation *creation, int *ret_fd,
+		  uint64_t *ret_id)
 {
 	size_t ceiling = strcmp(device->path, "fake:small") ? FAKE_CONTEXTS : 3;
 	struct dune_stats *stats = &fake.stats[fake.count];
@@ -187,12 +206,14 @@ int device_create(struct device *device, uint32_t owner, const uint64_t limits[D
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	*stats = (struct dune_stats){
 		.id = ++fake.created,
-		.owner = owner,
+		.owner = creation->owner,
+		.labels = creation->labels,
 		.created_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
 	};
 	for (int i = 0; i < DUNE_NR_LIMITS; i++)
-		stats->limits[i] = limits[i];
-	snprintf(stats->name, sizeof(stats->name), "%s", name);
+		stats->limits[i] = creation->limits[i];
+	memcpy(stats->name, creation->name, sizeof(stats->name));
+	fake_event(device, stats, DUNE_EVENT_CREATED, 0);
 	fake.pipes[fake.count++] = ends[0];
 	*ret_fd = ends[1];
 	*ret_id = stats->id;
@@ -212,6 +233,19 @@ int device_stats(struct device *device, uint64_t after_id, struct dune_stats *bu
 	return (int)count;
 }
 
+int device_totals(struct device *device, struct dune_totals *ret_totals)
+{
+	fake_settle(device);
+	*ret_totals = fake.freed;
+	ret_totals->created = fake.created;
+	for (size_t i = 0; i < fake.count; i++) {
+		fake_sum(ret_totals, &fake.stats[i]);
+		if (fake.stats[i].cause != DUNE_END_NONE)
+			ret_totals->ended[fake.stats[i].cause]++;
+	}
+	return 0;
+}
+
 static struct dune_stats *fake_find(uint64_t id)
 {
 	for (size_t i = 0; i < fake.count; i++) {
@@ -219,6 +253,17 @@ static struct dune_stats *fake_find(uint64_t id)
 			return &fake.stats[i];
 	}
 	return NULL;
+}
+
+int device_set_limits(struct device *device, uint64_t id, const uint64_t limits[DUNE_NR_LIMITS])
+{
+	struct dune_stats *stats = fake_find(id);
+
+	if (!stats)
+		return -ENOENT;
+	for (int i = 0; i < DUNE_NR_LIMITS; i++)
+		stats->limits[i] = limits[i];
+	return 0;
 }
 
 int device_report(struct device *device, uint64_t id, struct dune_report *ret_report)
@@ -262,6 +307,13 @@ int device_events(struct device *device, struct dune_event *buffer, size_t capac
 		return -errno;
 	memcpy(buffer, fake.events, count * sizeof(*buffer));
 	fake.nr_events -= count;
+	/* What did not fit came after these. */
+	if (!fake.nr_events && fake.nr_lost && count < capacity) {
+		buffer[count++] =
+			(struct dune_event){ .type = DUNE_EVENT_LOST, .detail = fake.nr_lost };
+		fake.nr_lost = 0;
+		return (int)count;
+	}
 	memmove(fake.events, fake.events + count, fake.nr_events * sizeof(*buffer));
 	return (int)count;
 }

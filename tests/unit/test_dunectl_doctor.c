@@ -18,6 +18,7 @@
 
 #include "dunectl/doctor.h"
 #include "dunectl/dunectl.h"
+#include "proto/dune_abi.h"
 
 static char root[64];
 static struct dunectl ctl;
@@ -497,7 +498,9 @@ START_TEST(what_the_service_says)
 {
 	struct dune_client_info info = {
 		.version = DUNE_VERSION,
-		.module = { .loaded = true, .abi = 1, .abi_expected = 1 },
+		.module = { .loaded = true,
+			    .abi = DUNE_ABI_VERSION,
+			    .abi_expected = DUNE_ABI_VERSION },
 	};
 
 	strcpy(doctor.service_problem, "nobody there");
@@ -510,9 +513,9 @@ START_TEST(what_the_service_says)
 	ck_assert_int_eq(check(doctor_service_checks, "module-access").state, DOCTOR_OK);
 	ck_assert_int_eq(check(doctor_service_checks, "abi").state, DOCTOR_OK);
 	ck_assert_int_eq(check(doctor_service_checks, "assertions").state, DOCTOR_OK);
-	info.module.abi_expected = 2;
+	info.module.abi_expected = DUNE_ABI_VERSION + 1;
 	ck_assert_int_eq(check(doctor_service_checks, "abi").state, DOCTOR_FAIL);
-	info.module.abi = 2;
+	info.module.abi = DUNE_ABI_VERSION + 1;
 	ck_assert_int_eq(check(doctor_service_checks, "abi").state, DOCTOR_FAIL);
 	info.module.assertions = 1;
 	ck_assert_int_eq(check(doctor_service_checks, "assertions").state, DOCTOR_WARN);

@@ -4,6 +4,7 @@
  * What clients that misbehave get stands in test_duned_protocol.c.
  */
 #include "tests/unit/test_duned_run.h"
+#include "proto/dune_abi.h"
 
 #define OTHER_UID	4001
 #define THIRD_UID	4002
@@ -372,7 +373,7 @@ END_TEST
 START_TEST(module_of_another_version)
 {
 	static const char mismatch[] = "{\"error\":\"io.dune.Manager.ModuleMismatch\","
-				       "\"parameters\":{\"expected\":1,\"found\":9}}";
+				       "\"parameters\":{\"expected\":2,\"found\":9}}";
 	struct json_object *reply;
 
 	start("fake:abi", "");
@@ -382,7 +383,7 @@ START_TEST(module_of_another_version)
 	ck_assert(json_object_get_boolean(json_at(reply, "module.loaded")));
 	ck_assert_str_eq(json_text_at(reply, "module.problem"), "EPROTONOSUPPORT");
 	ck_assert_int_eq(json_int_at(reply, "module.abi"), 9);
-	ck_assert_int_eq(json_int_at(reply, "module.abi_expected"), 1);
+	ck_assert_int_eq(json_int_at(reply, "module.abi_expected"), DUNE_ABI_VERSION);
 	json_object_put(reply);
 }
 END_TEST

@@ -16,15 +16,29 @@
 #define NR_SHARED 3
 #define ARENA	  0x10000
 
-enum kind { INFO, CREATE, STATS, REPORT, LIMITS, KILL, ATTACH, WRITE, LOCK, SEEK, MAP, OTHER, NR };
-
-static const char *const names[NR] = {
-	"INFO",	  "CREATE", "STATS", "REPORT", "SET_LIMITS", "KILL",
-	"ATTACH", "WRITE",  "LOCK",  "lseek",  "mmap",	     "other"
+enum kind {
+	INFO,
+	CREATE,
+	STATS,
+	REPORT,
+	LIMITS,
+	KILL,
+	TOTALS,
+	ATTACH,
+	WRITE,
+	LOCK,
+	SEEK,
+	MAP,
+	OTHER,
+	NR
 };
-static const uint32_t known[] = { DUNE_INFO,   DUNE_CREATE,	   DUNE_STATS,
-				  DUNE_REPORT, DUNE_SET_LIMITS,	   DUNE_KILL,
-				  DUNE_ATTACH, DUNE_PRIVATE_WRITE, DUNE_LOCK };
+
+static const char *const names[NR] = { "INFO",	"CREATE", "STATS",  "REPORT", "SET_LIMITS",
+				       "KILL",	"TOTALS", "ATTACH", "WRITE",  "LOCK",
+				       "lseek", "mmap",	  "other" };
+static const uint32_t known[] = { DUNE_INFO,	      DUNE_CREATE, DUNE_STATS,	DUNE_REPORT,
+				  DUNE_SET_LIMITS,    DUNE_KILL,   DUNE_TOTALS, DUNE_ATTACH,
+				  DUNE_PRIVATE_WRITE, DUNE_LOCK };
 static const int errors[] = { EPERM,  ENOENT, ESRCH,  EINTR,  EBADF,  EAGAIN,	      EACCES,
 			      EFAULT, EBUSY,  EEXIST, EXDEV,  ENXIO,  EINVAL,	      EMFILE,
 			      ENOTTY, ENOSPC, ESPIPE, ERANGE, EDQUOT, EPROTONOSUPPORT };
@@ -112,6 +126,8 @@ static void fill_argument(enum kind kind, uint64_t *a, size_t words)
 		*(struct dune_stats_call *)a = (struct dune_stats_call){
 			DUNE_ABI_VERSION, 0, below(2) * id, some_pointer(), 1 + below(20), 0
 		};
+	if (kind == TOTALS)
+		a[1] = some_pointer();
 	if (kind == WRITE)
 		*(struct dune_private_write *)a =
 			(struct dune_private_write){ below(64) << 12, below(2) ? 0 : some_pointer(),
@@ -153,7 +169,7 @@ static int some_fd(enum kind kind, int own)
 	int fds[] = { device, own, shared[below(NR_SHARED)] };
 
 	if (kind != OTHER && often())
-		return kind <= KILL ? device : fds[1 + below(2)];
+		return kind <= TOTALS ? device : fds[1 + below(2)];
 	return fds[below(3)];
 }
 

@@ -49,7 +49,7 @@ static void try_each(int fd, unsigned long cmd, const void *good, size_t size,
 	}
 }
 
-#define BAD(type, field, bad_value, err) \
+#define BAD(type, field, bad_value, err)                                         \
 	{                                                                        \
 #type "." #field " = " #bad_value, offsetof(struct type, field), \
 			sizeof(((struct type *)0)->field), bad_value, err        \
@@ -68,7 +68,7 @@ static void test_device(int device)
 	struct dune_set_limits limits = { .abi = DUNE_ABI_VERSION, .id = 1 };
 	const struct bad bad_info[] = { BAD(dune_info, flags, 1, -EINVAL) };
 	const struct bad bad_create[] = {
-		BAD(dune_create, abi, 2, -EPROTONOSUPPORT),
+		BAD(dune_create, abi, DUNE_ABI_VERSION + 1, -EPROTONOSUPPORT),
 		BAD(dune_create, abi, 0, -EPROTONOSUPPORT),
 		BAD(dune_create, flags, 1, -EINVAL),
 		BAD(dune_create, owner, 0xffffffff, -EINVAL),
@@ -82,6 +82,7 @@ static void test_device(int device)
 		BAD(dune_create, kvm_fd, 12345, -EBADF),
 		BAD(dune_create, kvm_fd, 1, -EINVAL), /* no VM */
 		BAD(dune_create, pad, 1, -EINVAL),
+		BAD(dune_create, labels.cgroup[0], 0x0a, -EINVAL),
 		BAD(dune_create, reserved[2], 1, -EINVAL),
 	};
 	const struct bad bad_stats[] = {
@@ -89,6 +90,14 @@ static void test_device(int device)
 		BAD(dune_stats_call, flags, 1, -EINVAL),
 		BAD(dune_stats_call, capacity, 0, -EINVAL),
 		BAD(dune_stats_call, capacity, 65537, -EINVAL),
+	};
+	struct dune_totals sums;
+	struct dune_totals_call totals = { .abi = DUNE_ABI_VERSION, .buffer = (uint64_t)&sums };
+	const struct bad bad_totals[] = {
+		BAD(dune_totals_call, abi, 9, -EPROTONOSUPPORT),
+		BAD(dune_totals_call, flags, 1, -EINVAL),
+		BAD(dune_totals_call, buffer, 0, -EFAULT),
+		BAD(dune_totals_call, buffer, 0xffff888000000000, -EFAULT),
 	};
 	const struct bad bad_kill[] = {
 		BAD(dune_kill, abi, 9, -EPROTONOSUPPORT),
@@ -114,6 +123,13 @@ static void test_device(int device)
 		 sizeof(bad_create) / sizeof(*bad_create));
 	memset(create.name, 'a', sizeof(create.name));
 	expect("name without end", call(device, DUNE_CREATE, &create), -EINVAL);
+	memset(create.name, 0, sizeof(create.name));
+	memset(create.labels.cgroup, 'a', sizeof(create.labels.cgroup));
+	expect("cgroup without end", call(device, DUNE_CREATE, &create), -EINVAL);
+	try_each(device, DUNE_TOTALS, &totals, sizeof(totals), bad_totals,
+		 sizeof(bad_totals) / sizeof(*bad_totals));
+	expect("totals", call(device, DUNE_TOTALS, &totals), 0);
+	expect("contexts created by refused calls", (int)sums.created, 0);
 	try_each(device, DUNE_STATS, &stats, sizeof(stats), bad_stats,
 		 sizeof(bad_stats) / sizeof(*bad_stats));
 	try_each(device, DUNE_KILL, &kill, sizeof(kill), bad_kill,
@@ -143,13 +159,16 @@ static void test_device(int device)
 	       -EFAULT);
 	expect("INFO on a context", call(fd, DUNE_INFO, &info), -ENOTTY);
 	close(fd);
+	expect("totals", call(device, DUNE_TOTALS, &totals), 0);
+	expect("contexts created", (int)sums.created, 1);
+	expect("contexts freed without a process", (int)sums.ended[DUNE_END_NONE], 1);
 }
 
 static void test_attach(int device)
 {
 	struct dune_attach attach = { .abi = DUNE_ABI_VERSION };
 	const struct bad bad[] = {
-		BAD(dune_attach, abi, 2, -EPROTONOSUPPORT),
+		BAD(dune_attach, abi, DUNE_ABI_VERSION + 1, -EPROTONOSUPPORT),
 		BAD(dune_attach, flags, 4, -EINVAL),
 		BAD(dune_attach, reserved[0], 1, -EINVAL),
 		BAD(dune_attach, reserved[1], 1, -EINVAL),
