@@ -255,6 +255,9 @@ $(UNIT_TESTS): %: %.o $(B)/tests/unit/libdunectl.a $(B)/tests/unit/libduned.a $(
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(UNIT_LIBS)
 
+# The ledger is tested against the device made of paper.
+$(B)/tests/unit/test_ledger: $(B)/tests/unit/fake_device.o
+
 # The module's choice of VMCS controls, with the VMX constants of the installed kernel headers
 KERNEL_COMMON = $(patsubst %-cloud-amd64,%-common,$(VM_KERNEL_BUILD))
 $(B)/tests/unit/kmod/controls.o $(B)/tests/unit/test_controls.o: CPPFLAGS := \

@@ -194,13 +194,14 @@ int device_create(struct device *device, const struct device_creation *creation,
 		  uint64_t *ret_id)
 {
 	size_t ceiling = strcmp(device->path, "fake:small") ? FAKE_CONTEXTS : 3;
-	struct dune_stats *stats = &fake.stats[fake.count];
+	struct dune_stats *stats;
 	struct timespec now;
 	int ends[2];
 
 	fake_settle(device);
 	if (fake.count >= ceiling)
 		return -EDQUOT;
+	stats = &fake.stats[fake.count];
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
 	clock_gettime(CLOCK_MONOTONIC, &now);

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The ledger; see ledger.h. */
+#include "duned/ledger.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "duned/device.h"
+
+#define REFRESH_CHUNK 64 /* contexts read from the module in one call */
+#define PATH_DEPTH    (DUNE_CGROUP_MAX / 2) /* the root and "/x" over and over */
+#define MAX_ACCOUNTS  (QUOTA_NR_SCOPES - 1 + PATH_DEPTH)
+
+/* ---- hashing ---- */
+
+static size_t id_bucket(const struct ledger *ledger, uint64_t id)
+{
+	return hash_word(ledger->seed, id) % LEDGER_BUCKETS;
+}
+
+static size_t name_bucket(const struct ledger *ledger, uint32_t uid, const char *name)
+{
+	return hash_text(hash_word(ledger->seed, uid), name) % LEDGER_BUCKETS;
+}
+
+static size_t key_bucket(const struct ledger *ledger, const struct quota_key *key)
+{
+	return quota_key_hash(ledger->seed, key) % LEDGER_BUCKETS;
+}
+
+/* ---- accounts ---- */
+
+static struct ledger_account *account_find(const struct ledger *ledger, const struct quota_key *key)
+{
+	struct ledger_account *account;
+
+	LIST_FOREACH(account, &ledger->accounts[key_bucket(ledger, key)], link)
+	{
+		if (quota_key_equal(&account->key, key))
+			return account;
+	}
+	return NULL;
+}
+
+static struct ledger_account *account_get(struct ledger *ledger, const struct quota_key *key)
+{
+	struct ledger_account *account = account_find(ledger, key);
+
+	if (account)
+		return account;
+	account = calloc(1, sizeof(*account));
+	if (!account)
+		return NULL;
+	account->key = *key;
+	LIST_INSERT_HEAD(&ledger->accounts[key_bucket(ledger, key)], account, link);
+	ledger->nr_accounts++;
+	return account;
+}
+
+static void account_put(struct ledger *ledger, struct ledger_account *account)
+{
+	if (account->used[QUOTA_CONTEXTS])
+		return;
+	LIST_REMOVE(account, link);
+	ledger->nr_accounts--;
+	free(account);
+}
+
+/* The accounts of a charge: of the cgroup, its own and one for each above it. */
+static size_t charge_keys(const struct charge *charge, struct quota_key keys[MAX_ACCOUNTS])
+{
+	const char *path = charge->labels.cgroup;
+	size_t count = 0;
+
+	keys[count++] = (struct quota_key){ .scope = QUOTA_HOST };
+	keys[count++] = (struct quota_key){ .scope = QUOTA_USER, .id = charge->uid };
+	keys[count++] = (struct quota_key){ .scope = QUOTA_GROUP, .id = charge->labels.gid };
+	if (charge->labels.creator_pid > 0)
+		keys[count++] = (struct quota_key){ .scope = QUOTA_PROCESS,
+						    .id = (uint32_t)charge->labels.creator_pid,
+						    .start = charge->labels.creator_start };
+	if (path[0] != '/')
+		return count;
+	keys[count++] = (struct quota_key){ .scope = QUOTA_CGROUP, .path = "/" };
+	for (size_t i = 1; path[i] && count < MAX_ACCOUNTS; i++) {
+		if (path[i + 1] && path[i + 1] != '/')
+			continue;
+		keys[count] = (struct quota_key){ .scope = QUOTA_CGROUP };
+		memcpy(keys[count++].path, path, i + 1);
+		i += path[i + 1] == '/';
+	}
+	return count;
+}
+
+static void count_entry(struct ledger_entry *entry, int sign)
+{
+	const uint64_t use[QUOTA_NR_SUMS] = {
+		[QUOTA_CONTEXTS] = 1,
+		[QUOTA_VCPUS] = entry->limits[DUNE_LIMIT_VCPUS],
+		[QUOTA_PRIVATE] = entry->limits[DUNE_LIMIT_PRIVATE],
+		[QUOTA_EPT] = entry->limits[DUNE_LIMIT_EPT],
+	};
+
+	for (size_t i = 0; i < entry->nr_accounts; i++) {
+		for (size_t r = 0; r < QUOTA_NR_SUMS; r++)
+			entry->accounts[i]->used[r] += sign > 0 ? use[r] : -use[r];
+	}
+}
+
+uint64_t ledger_used(const struct ledger *ledger, const struct quota_key *key,
+		     enum quota_resource resource)
+{
+	const struct ledger_account *account = account_find(ledger, key);
+
+	return account && resource < QUOTA_NR_SUMS ? account->used[resource] : 0;
+}
+
+int ledger_accounts_each(const struct ledger *ledger, enum quota_scope scope,
+			 int (*each)(const struct ledger_account *account, void *data), void *data)
+{
+	const struct ledger_account *account;
+
+	for (size_t i = 0; i < LEDGER_BUCKETS; i++) {
+		LIST_FOREACH(account, &ledger->accounts[i], link)
+		{
+			int r = account->key.scope == scope ? each(account, data) : 0;
+
+			if (r)
+				return r;
+		}
+	}
+	return 0;
+}
+
+/* ---- entries ---- */
+
+/* Takes an entry's accounts back to what they were without it. */
+static void entry_free(struct ledger *ledger, struct ledger_entry *entry, bool counted)
+{
+	if (counted)
+		count_entry(entry, -1);
+	for (size_t i = 0; i < entry->nr_accounts; i++)
+		account_put(ledger, entry->accounts[i]);
+	ledger_forget_name(entry);
+	ledger->nr_entries -= counted;
+	free(entry);
+}
+
+static struct ledger_entry *entry_new(struct ledger *ledger, const struct charge *charge)
+{
+	struct quota_key keys[MAX_ACCOUNTS];
+	size_t count = charge_keys(charge, keys);
+	struct ledger_entry *entry = calloc(1, sizeof(*entry) + count * sizeof(entry->accounts[0]));
+
+	if (!entry)
+		return NULL;
+	entry->charge = *charge;
+	for (; entry->nr_accounts < count; entry->nr_accounts++) {
+		struct ledger_account *account = account_get(ledger, &keys[entry->nr_accounts]);
+
+		if (!account) {
+			entry_free(ledger, entry, false);
+			return NULL;
+		}
+		entry->accounts[entry->nr_accounts] = account;
+	}
+	return entry;
+}
+
+int ledger_reserve(struct ledger *ledger, const struct charge *charge,
+		   const uint64_t limits[DUNE_NR_LIMITS], const char *name,
+		   struct ledger_entry **ret_entry)
+{
+	struct ledger_entry *entry;
+
+	if (ledger->nr_entries >= LEDGER_MAX_CONTEXTS)
+		return -E2BIG;
+	entry = entry_new(ledger, charge);
+	if (!entry)
+		return -ENOMEM;
+	memcpy(entry->limits, limits, sizeof(entry->limits));
+	snprintf(entry->name, sizeof(entry->name), "%s", name);
+	count_entry(entry, 1);
+	ledger->nr_entries++;
+	*ret_entry = entry;
+	return 0;
+}
+
+void ledger_commit(struct ledger *ledger, struct ledger_entry *entry, uint64_t id)
+{
+	entry->id = id;
+	LIST_INSERT_HEAD(&ledger->by_id[id_bucket(ledger, id)], entry, by_id);
+	LIST_INSERT_HEAD(&ledger->by_name[name_bucket(ledger, entry->charge.uid, entry->name)],
+			 entry, by_name);
+	entry->named = true;
+}
+
+void ledger_cancel(struct ledger *ledger, struct ledger_entry *entry)
+{
+	entry_free(ledger, entry, true);
+}
+
+int ledger_add(struct ledger *ledger, uint64_t id, const struct charge *charge,
+	       const uint64_t limits[DUNE_NR_LIMITS], const char *name)
+{
+	struct ledger_entry *entry;
+	int r;
+
+	if (ledger_find(ledger, id))
+		return -EEXIST;
+	r = ledger_reserve(ledger, charge, limits, name, &entry);
+	if (r < 0)
+		return r;
+	ledger_commit(ledger, entry, id);
+	return 0;
+}
+
+struct ledger_entry *ledger_find(const struct ledger *ledger, uint64_t id)
+{
+	struct ledger_entry *entry;
+
+	LIST_FOREACH(entry, &ledger->by_id[id_bucket(ledger, id)], by_id)
+	{
+		if (entry->id == id)
+			return entry;
+	}
+	return NULL;
+}
+
+static void entry_remove(struct ledger *ledger, struct ledger_entry *entry)
+{
+	LIST_REMOVE(entry, by_id);
+	entry_free(ledger, entry, true);
+}
+
+void ledger_remove(struct ledger *ledger, uint64_t id)
+{
+	struct ledger_entry *entry = ledger_find(ledger, id);
+
+	if (entry)
+		entry_remove(ledger, entry);
+}
+
+void ledger_set_limits(struct ledger *ledger, struct ledger_entry *entry,
+		       const uint64_t limits[DUNE_NR_LIMITS])
+{
+	count_entry(entry, -1);
+	memcpy(entry->limits, limits, sizeof(entry->limits));
+	count_entry(entry, 1);
+}
+
+struct ledger_entry *ledger_by_name(const struct ledger *ledger, uint32_t uid, const char *name)
+{
+	struct ledger_entry *entry, *found = NULL;
+
+	LIST_FOREACH(entry, &ledger->by_name[name_bucket(ledger, uid, name)], by_name)
+	{
+		if (entry->charge.uid == uid && !strcmp(entry->name, name) &&
+		    (!found || entry->id > found->id))
+			found = entry;
+	}
+	return found;
+}
+
+void ledger_forget_name(struct ledger_entry *entry)
+{
+	if (entry->named)
+		LIST_REMOVE(entry, by_name);
+	entry->named = false;
+}
+
+/* ---- from the module ---- */
+
+static int add_stats(struct ledger *ledger, const struct dune_stats *stats)
+{
+	const struct charge charge = { .uid = stats->owner, .labels = stats->labels };
+	uint64_t limits[DUNE_NR_LIMITS];
+
+	for (size_t i = 0; i < DUNE_NR_LIMITS; i++)
+		limits[i] = stats->limits[i];
+	return ledger_add(ledger, stats->id, &charge, limits, stats->name);
+}
+
+static void clear(struct ledger *ledger)
+{
+	for (size_t i = 0; i < LEDGER_BUCKETS; i++) {
+		struct ledger_entry *entry;
+
+		while ((entry = LIST_FIRST(&ledger->by_id[i])))
+			entry_remove(ledger, entry);
+	}
+}
+
+int ledger_refresh(struct ledger *ledger, struct device *device)
+{
+	struct dune_stats *chunk;
+	uint64_t after_id = 0;
+	int count = 0, r = 0;
+
+	if (!ledger->stale)
+		return 0;
+	chunk = calloc(REFRESH_CHUNK, sizeof(*chunk));
+	if (!chunk)
+		return -ENOMEM;
+	clear(ledger);
+	do {
+		count = device_stats(device, after_id, chunk, REFRESH_CHUNK);
+		r = count < 0 ? count : 0;
+		for (int i = 0; !r && i < count; i++) {
+			r = add_stats(ledger, &chunk[i]);
+			after_id = chunk[i].id;
+		}
+	} while (!r && count == REFRESH_CHUNK);
+	free(chunk);
+	ledger->stale = r < 0;
+	return r;
+}
+
+void ledger_event(struct ledger *ledger, struct device *device, const struct dune_event *event)
+{
+	struct dune_stats stats;
+	int count;
+
+	switch (event->type) {
+	case DUNE_EVENT_CREATED:
+		/* The service's own are known; root may have created one by the device. */
+		if (ledger->stale || ledger_find(ledger, event->id))
+			break;
+		count = device_stats(device, event->id - 1, &stats, 1);
+		if (count == 1 && stats.id == event->id)
+			count = add_stats(ledger, &stats);
+		ledger->stale = count < 0;
+		break;
+	case DUNE_EVENT_FREED:
+		ledger_remove(ledger, event->id);
+		break;
+	case DUNE_EVENT_LOST:
+		ledger->stale = true;
+		break;
+	}
+}
+
+/* ---- life ---- */
+
+int ledger_init(struct ledger *ledger)
+{
+	*ledger = (struct ledger){ .stale = true };
+	ledger->by_id = calloc(LEDGER_BUCKETS, sizeof(*ledger->by_id));
+	ledger->by_name = calloc(LEDGER_BUCKETS, sizeof(*ledger->by_name));
+	ledger->accounts = calloc(LEDGER_BUCKETS, sizeof(*ledger->accounts));
+	if (!ledger->by_id || !ledger->by_name || !ledger->accounts) {
+		ledger_done(ledger);
+		return -ENOMEM;
+	}
+	ledger->seed = hash_seed();
+	return 0;
+}
+
+void ledger_done(struct ledger *ledger)
+{
+	if (ledger->by_id && ledger->accounts)
+		clear(ledger);
+	free(ledger->by_id);
+	free(ledger->by_name);
+	free(ledger->accounts);
+	*ledger = (struct ledger){ .stale = true };
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The ledger: what each account has been promised by the contexts that the module holds. Filled from
+ * the module's list, kept by the service's own creates and by the module's events; when an event may
+ * be missing it is stale and filled again before the next decision. The module stays the authority:
+ * nothing may be answered from a stale ledger, and nothing but quotas and names is decided from it.
+ */
+#ifndef DUNED_LEDGER_H
+#define DUNED_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "duned/charge.h"
+#include "proto/dune_abi.h"
+
+#define LEDGER_MAX_CONTEXTS 65536 /* more than the module can hold */
+#define LEDGER_BUCKETS	    16384 /* of each hash table; a power of two */
+
+struct device;
+
+/* One account that is in use; it goes away with its last context. */
+struct ledger_account {
+	LIST_ENTRY(ledger_account) link;
+	struct quota_key key;
+	uint64_t used[QUOTA_NR_SUMS];
+};
+LIST_HEAD(ledger_accounts, ledger_account);
+
+/* One context. */
+struct ledger_entry {
+	LIST_ENTRY(ledger_entry) by_id;
+	LIST_ENTRY(ledger_entry) by_name; /* while it may be living */
+	bool named;
+	uint64_t id; /* 0 while it is only reserved */
+	struct charge charge;
+	uint64_t limits[DUNE_NR_LIMITS];
+	char name[DUNE_NAME_MAX];
+	size_t nr_accounts;
+	struct ledger_account *accounts[];
+};
+LIST_HEAD(ledger_entries, ledger_entry);
+
+struct ledger {
+	struct ledger_entries *by_id, *by_name;
+	struct ledger_accounts *accounts;
+	size_t nr_entries, nr_accounts;
+	uint64_t seed; /* of the hashes: names and paths are the clients' */
+	bool stale;
+};
+
+/* A new ledger is stale. -ENOMEM. */
+int ledger_init(struct ledger *ledger);
+void ledger_done(struct ledger *ledger);
+
+/* What an account has been promised; `key` of the host: all. */
+uint64_t ledger_used(const struct ledger *ledger, const struct quota_key *key,
+		     enum quota_resource resource);
+
+/*
+ * A creation: counted at once, so that nothing can fail after the module has created the context; then
+ * committed with its id, or cancelled. -ENOMEM, -E2BIG.
+ */
+int ledger_reserve(struct ledger *ledger, const struct charge *charge,
+		   const uint64_t limits[DUNE_NR_LIMITS], const char *name,
+		   struct ledger_entry **ret_entry);
+void ledger_commit(struct ledger *ledger, struct ledger_entry *entry, uint64_t id);
+void ledger_cancel(struct ledger *ledger, struct ledger_entry *entry);
+
+/* The same in one, for a context that is there already. -EEXIST when it is known. */
+int ledger_add(struct ledger *ledger, uint64_t id, const struct charge *charge,
+	       const uint64_t limits[DUNE_NR_LIMITS], const char *name);
+
+struct ledger_entry *ledger_find(const struct ledger *ledger, uint64_t id);
+void ledger_remove(struct ledger *ledger, uint64_t id);
+void ledger_set_limits(struct ledger *ledger, struct ledger_entry *entry,
+		       const uint64_t limits[DUNE_NR_LIMITS]);
+
+/*
+ * The newest context of that name and owner that may be living. Whether it is, the module knows; when
+ * it is not, ledger_forget_name() makes the next one appear.
+ */
+struct ledger_entry *ledger_by_name(const struct ledger *ledger, uint32_t uid, const char *name);
+void ledger_forget_name(struct ledger_entry *entry);
+
+/* Fills a stale ledger from the module's list; -errno leaves it stale. */
+int ledger_refresh(struct ledger *ledger, struct device *device);
+
+/* One event of the module, in the order in which they were read. */
+void ledger_event(struct ledger *ledger, struct device *device, const struct dune_event *event);
+
+/* Calls back for every account of a scope, in no order, until that returns other than 0. */
+int ledger_accounts_each(const struct ledger *ledger, enum quota_scope scope,
+			 int (*each)(const struct ledger_account *account, void *data), void *data);
+
+#endif
