@@ -378,10 +378,16 @@ demo: deps
 	@B=$(B) tests/vm/demo
 
 
-## check		all tests: check-style, check-unit, check-abi, check-vm
+# ---- tests: service ----
+.PHONY: check-service
+## check-service	the service under systemd, in Debian 12 and 13 roots (made once); CASES="..."
+check-service: user $(B)/tests/unit/duned-fake
+	@B=$(B) MAKE="$(MAKE)" tests/service/run $(CASES)
+
+## check		all tests: check-style, check-unit, check-abi, check-service, check-vm
 .PHONY: check
 check:
-	@MAKE="$(MAKE)" tests/check $(B) check-style check-unit check-abi check-vm
+	@MAKE="$(MAKE)" tests/check $(B) check-style check-unit check-abi check-service check-vm
 
 # ---- deps, install, style, clean ----
 # Debian 12 packages: compilers and libraries; the emulated machine and its kernel; Debian programs that
@@ -389,7 +395,7 @@ check:
 DEPS := gcc g++ libc6-dev make pkg-config libsystemd-dev libjson-c-dev libev-dev check \
 	linux-headers-cloud-amd64 kmod bochs bochs-term bochsbios vgabios nasm cpio lz4 zstd xz-utils \
 	python3 busybox-static gawk sqlite3 strace file coreutils util-linux bsdutils \
-	clang-format sparse shellcheck
+	clang-format sparse shellcheck mmdebstrap systemd-container procps debian-archive-keyring
 
 .PHONY: deps
 ## deps		install the Debian packages that are missing, with apt-get (and sudo if need be)
@@ -488,7 +494,7 @@ uninstall:
 # clang-format decides on lines and indentation; how columns inside a line are aligned is left to the
 # writer, so runs of blanks count as one. Shell scripts pass shellcheck.
 STYLE_C = $(shell git ls-files '*.c' '*.h')
-STYLE_SH = $(shell git ls-files '*.sh' '*.bash' .ci/run)
+STYLE_SH = $(shell git ls-files '*.sh' '*.bash' .ci/run tests/service/run tests/service/root)
 STYLE_NORM := sed -E 's/([^[:blank:]])[[:blank:]]+/\1 /g; s/[[:blank:]]+$$//'
 ## style		check the format of C files with clang-format, scripts with shellcheck
 style:

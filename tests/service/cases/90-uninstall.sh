@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=sh disable=SC2154
+# Stopped and disabled, the service leaves no socket and no process behind.
+service_reset
+systemctl start duned.service
+systemctl disable --now duned.socket duned.service
+[ ! -e /run/dune/io.dune.Manager ] || [ -z "$(ss -xl 2>/dev/null | grep dune)" ] || fail "the socket listens"
+if pgrep -x duned; then
+	fail "duned runs"
+fi
+if dunectl info >/tmp/info 2>&1; then
+	fail "somebody answers"
+fi

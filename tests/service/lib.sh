@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=sh
+# What every case of tests/service has at hand, inside the container. Runs under `sh -eu`.
+
+tests=/opt/dune-tests
+dropins=/etc/systemd/system/duned.service.d
+
+fail() {
+	echo "fail: $*"
+	exit 1
+}
+
+skip() {
+	echo "$*"
+	exit 77
+}
+
+# eventually SECONDS COMMAND...: until the command succeeds
+eventually() {
+	limit=$(($(date +%s) + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$(date +%s)" -lt $limit ] || fail "not in time: $*"
+		sleep 0.1
+	done
+}
+
+# expect WANT GOT WHAT
+expect() {
+	[ "$1" = "$2" ] || fail "$3 is '$2', not '$1'"
+}
+
+# contains TEXT FILE
+contains() {
+	grep -qF -- "$1" "$2" || { cat "$2"; fail "no '$1' in $2"; }
+}
+
+property() {
+	systemctl show -P "$2" "$1"
+}
+
+main_pid() {
+	property duned.service MainPID
+}
+
+is_active() {
+	[ "$(systemctl is-active "$1")" = active ]
+}
+
+# The service with another main process than this one, and ready
+is_replaced() {
+	is_active duned.service && [ "$(main_pid)" != 0 ] && [ "$(main_pid)" != "$1" ]
+}
+
+# dropin NAME LINE...: more lines for [Service] of duned.service
+dropin() {
+	mkdir -p $dropins
+	name=$1
+	shift
+	{ echo "[Service]"; printf '%s\n' "$@"; } >"$dropins/$name.conf"
+	systemctl daemon-reload
+}
+
+# The service back as it was installed, stopped, its socket open
+service_reset() {
+	rm -rf $dropins
+	systemctl daemon-reload
+	systemctl stop duned.service
+	systemctl reset-failed duned.service 2>/dev/null || true
+	systemctl start duned.socket
+}
+
+# The service with a device made of paper (tests/unit/fake_device.c): it gives contexts without a module
+service_with_fake_device() {
+	service_reset
+	dropin 10-fake ExecStart= "ExecStart=$tests/bin/duned-fake --device=fake"
+	systemctl start duned.service
+}
+
+# The cursor of the journal, and what the service said since then
+journal_mark() {
+	journalctl --sync
+	journalctl -n 0 --show-cursor -q | sed -n 's/^-- cursor: //p'
+}
+journal_since() {
+	journalctl --sync
+	journalctl --after-cursor="$1" -o cat -u duned.service
+}
