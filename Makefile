@@ -56,6 +56,26 @@ $(B)/duned/duned: $(DUNED_OBJS) $(PROTO_OBJS)
 # interfaces.c embeds the texts
 $(B)/duned/interfaces.o: $(wildcard proto/*.varlink)
 
+# dune-exporter: a client of duned like any other; libmicrohttpd is its alone.
+.PHONY: exporter
+user: exporter
+exporter: $(B)/duned/exporter/dune-exporter
+EXPORTER_LIBS := -lmicrohttpd -lev -lsystemd -ljson-c -lpthread -lm
+EXPORTER_PAGE := $(addprefix duned/exporter/page.,html css js)
+
+$(B)/duned/exporter/page_data.c: duned/exporter/embed.py $(EXPORTER_PAGE)
+	$(call say,EMBED,$@)
+	@mkdir -p $(@D)
+	$(Q)python3 duned/exporter/embed.py duned/exporter >$@
+
+$(B)/duned/exporter/page_data.o: $(B)/duned/exporter/page_data.c
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-overlength-strings -MMD -MP -c -o $@ $<
+
+EXPORTER_OBJS = $(call objs,duned/exporter) $(B)/duned/exporter/page_data.o $(B)/proto/names.o
+$(B)/duned/exporter/dune-exporter: $(EXPORTER_OBJS) $(B)/libdune.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(EXPORTER_LIBS)
+
 # libdune: client/ (to the service) and host/ (entering Dune mode), without and with sharing
 .PHONY: libdune dunectl
 user: libdune dunectl
@@ -392,7 +412,8 @@ check:
 # ---- deps, install, style, clean ----
 # Debian 12 packages: compilers and libraries; the emulated machine and its kernel; Debian programs that
 # run in it as guests; what `make style` uses.
-DEPS := gcc g++ libc6-dev make pkg-config libsystemd-dev libjson-c-dev libev-dev check \
+DEPS := gcc g++ libc6-dev make pkg-config libsystemd-dev libjson-c-dev libev-dev \
+	libmicrohttpd-dev check \
 	linux-headers-cloud-amd64 kmod bochs bochs-term bochsbios vgabios nasm cpio lz4 zstd xz-utils \
 	python3 busybox-static gawk sqlite3 strace file coreutils util-linux bsdutils \
 	clang-format sparse shellcheck mmdebstrap systemd-container procps debian-archive-keyring
@@ -430,6 +451,10 @@ define INSTALL_LIST
 755 $(B)/dunectl/dunectl $(BINDIR)/dunectl
 755 $(B)/duned/duned $(LIBEXECDIR)/duned
 755 $(B)/dune-exec $(LIBEXECDIR)/dune-exec
+755 $(B)/duned/exporter/dune-exporter $(LIBEXECDIR)/dune-exporter
+644 duned/exporter/dune.rules.yml $(DATADIR)/dune/prometheus/dune.rules.yml
+644 $(B)/systemd/dune-exporter.service $(LIBDIR)/systemd/system/dune-exporter.service
+644 systemd/dune-exporter.socket $(LIBDIR)/systemd/system/dune-exporter.socket
 644 $(B)/libdune.so.1 $(LIBDIR)/libdune.so.1
 644 $(B)/libdune.a $(LIBDIR)/libdune.a
 $(call install_all,644,$(PUBLIC_HEADERS),$(INCLUDEDIR))
@@ -439,7 +464,7 @@ $(call install_all,644,$(wildcard proto/*.varlink),$(DATADIR)/dune)
 $(call install_all,644,$(wildcard dunectl/*.1),$(DATADIR)/man/man1)
 $(call install_all,644,$(wildcard kmod/*.4),$(DATADIR)/man/man4)
 $(call install_all,644,$(wildcard duned/*.5),$(DATADIR)/man/man5)
-$(call install_all,644,$(wildcard duned/*.8 libdune/exec/*.8),$(DATADIR)/man/man8)
+$(call install_all,644,$(wildcard duned/*.8 duned/exporter/*.8 libdune/exec/*.8),$(DATADIR)/man/man8)
 644 dunectl/completion/dunectl.bash $(DATADIR)/bash-completion/completions/dunectl
 644 $(B)/systemd/duned.service $(LIBDIR)/systemd/system/duned.service
 644 systemd/duned.socket $(LIBDIR)/systemd/system/duned.socket
@@ -464,12 +489,12 @@ PATHS := $(VERSION) $(PREFIX) $(LIBEXECDIR) $(SYSCONFDIR)
 $(B)/paths: force
 	@mkdir -p $(@D)
 	@echo '$(PATHS)' | cmp -s - $@ || echo '$(PATHS)' >$@
-$(call objs,dunectl) $(call objs,duned): $(B)/paths
+$(call objs,dunectl) $(call objs,duned) $(EXPORTER_OBJS): $(B)/paths
 
 .PHONY: install uninstall style
 install uninstall: export INSTALL_LIST := $(INSTALL_LIST)
 ## install		everything but the module, below DESTDIR; PREFIX=/usr (the module: modules_install)
-install: user $(B)/systemd/duned.service $(B)/libdune/dune.pc
+install: user $(B)/systemd/duned.service $(B)/systemd/dune-exporter.service $(B)/libdune/dune.pc
 	@echo "$$INSTALL_LIST" | while read -r mode source place; do \
 		[ -n "$$mode" ] || continue; \
 		install -D -m "$$mode" "$$source" "$(DESTDIR)$$place" || exit 1; \
@@ -488,7 +513,8 @@ uninstall:
 		rm -f "$(DESTDIR)$$place" || exit 1; \
 	done
 	@rm -f $(DESTDIR)$(LIBDIR)/libdune.so
-	@rmdir $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(DATADIR)/dune 2>/dev/null || true
+	@rmdir $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(INCLUDEDIR) \
+		$(addprefix $(DESTDIR)$(DATADIR)/dune,/prometheus /grafana) $(DESTDIR)$(DATADIR)/dune 2>/dev/null || true
 	@[ -n "$(DESTDIR)" ] || ldconfig
 
 # clang-format decides on lines and indentation; how columns inside a line are aligned is left to the
