@@ -7,6 +7,10 @@ B ?= $(if $(SAN),build/san,build)
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 LIBEXECDIR ?= $(PREFIX)/lib/dune
+# Distributions keep libraries in a folder per architecture, and units and rules where their systemd says.
+LIBDIR ?= $(PREFIX)/lib
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+UDEVDIR ?= $(PREFIX)/lib/udev
 CC := gcc
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
@@ -17,8 +21,8 @@ WERROR := $(if $(CI),-Werror)
 comma := ,
 SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer)
 CPPFLAGS := -I. -Ilibdune/include -D_GNU_SOURCE -DDUNE_VERSION='"$(VERSION)"' \
-	-DDUNE_LIBEXECDIR='"$(LIBEXECDIR)"' -DDUNE_SYSCONFDIR='"$(SYSCONFDIR)"'
-CFLAGS := -std=gnu11 -O2 -g $(WARN) $(WERROR) $(SANFLAGS)
+	-DDUNE_LIBEXECDIR='"$(LIBEXECDIR)"' -DDUNE_SYSCONFDIR='"$(SYSCONFDIR)"' $(EXTRA_CPPFLAGS)
+CFLAGS := -std=gnu11 -O2 -g $(WARN) $(WERROR) $(SANFLAGS) $(EXTRA_CFLAGS)
 
 .PHONY: all help
 all: module user
@@ -36,7 +40,7 @@ $(B)/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(firstword $(subst /, ,$<))) -MMD -MP -c -o $@ $<
 
 objs = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path '$(B)/deb*' -prune -o -type f -name '*.d' -print 2>/dev/null)
 
 # ---- userspace: libdune, duned, dunectl, dune-exec ----
 .PHONY: duned
@@ -436,7 +440,6 @@ deps:
 # What `make install` puts where: mode, source, place; `make uninstall` takes the same list, but leaves
 # the configuration.
 BINDIR := $(PREFIX)/bin
-LIBDIR := $(PREFIX)/lib
 INCLUDEDIR := $(PREFIX)/include/dune
 DATADIR := $(PREFIX)/share
 PUBLIC_HEADERS := $(filter-out %/dune_abi.h,$(wildcard libdune/include/dune/*.h))
@@ -466,12 +469,12 @@ $(call install_all,644,$(wildcard kmod/*.4),$(DATADIR)/man/man4)
 $(call install_all,644,$(wildcard duned/*.5),$(DATADIR)/man/man5)
 $(call install_all,644,$(wildcard duned/*.8 duned/exporter/*.8 libdune/exec/*.8),$(DATADIR)/man/man8)
 644 dunectl/completion/dunectl.bash $(DATADIR)/bash-completion/completions/dunectl
-644 $(B)/systemd/duned.service $(LIBDIR)/systemd/system/duned.service
-644 systemd/duned.socket $(LIBDIR)/systemd/system/duned.socket
-644 systemd/dune.sysusers $(LIBDIR)/sysusers.d/dune.conf
-644 systemd/dune.tmpfiles $(LIBDIR)/tmpfiles.d/dune.conf
-644 systemd/dune.modules-load $(LIBDIR)/modules-load.d/dune.conf
-644 systemd/60-dune.rules $(LIBDIR)/udev/rules.d/60-dune.rules
+644 $(B)/systemd/duned.service $(UNITDIR)/duned.service
+644 systemd/duned.socket $(UNITDIR)/duned.socket
+644 systemd/dune.sysusers $(PREFIX)/lib/sysusers.d/dune.conf
+644 systemd/dune.tmpfiles $(PREFIX)/lib/tmpfiles.d/dune.conf
+644 systemd/dune.modules-load $(PREFIX)/lib/modules-load.d/dune.conf
+644 systemd/60-dune.rules $(UDEVDIR)/rules.d/60-dune.rules
 endef
 CONFIG := $(SYSCONFDIR)/dune/duned.conf
 
@@ -481,10 +484,10 @@ $(B)/systemd/%: systemd/% $(B)/paths
 
 $(B)/libdune/dune.pc: libdune/dune.pc.in $(B)/paths
 	@mkdir -p $(@D)
-	$(Q)sed 's,@PREFIX@,$(PREFIX),g; s,@VERSION@,$(VERSION),g' $< >$@
+	$(Q)sed 's,@PREFIX@,$(PREFIX),g; s,@LIBDIR@,$(LIBDIR),g; s,@VERSION@,$(VERSION),g' $< >$@
 
 # Changes when the paths do, so that what has them inside is built anew.
-PATHS := $(VERSION) $(PREFIX) $(LIBEXECDIR) $(SYSCONFDIR)
+PATHS := $(VERSION) $(PREFIX) $(LIBDIR) $(LIBEXECDIR) $(SYSCONFDIR)
 .PHONY: force
 $(B)/paths: force
 	@mkdir -p $(@D)
@@ -516,6 +519,18 @@ uninstall:
 	@rmdir $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(INCLUDEDIR) \
 		$(addprefix $(DESTDIR)$(DATADIR)/dune,/prometheus /grafana) $(DESTDIR)$(DATADIR)/dune 2>/dev/null || true
 	@[ -n "$(DESTDIR)" ] || ldconfig
+
+# ---- packages ----
+.PHONY: deb
+## deb		Debian packages into build/deb, without network, the same bytes for the same commit; lintian
+deb:
+	$(call say,DEB,$(B)/deb)
+	$(Q)systemd/deb $(B)/deb
+	@command -v lintian >/dev/null || { echo "deb: apt-get install lintian" >&2; exit 1; }
+	$(Q)lintian --allow-root --tag-display-limit 0 --display-info --fail-on error,warning,info \
+		$(B)/deb/dune_$(VERSION)_amd64.changes
+	@ls $(B)/deb/*.deb
+
 
 # clang-format decides on lines and indentation; how columns inside a line are aligned is left to the
 # writer, so runs of blanks count as one. Shell scripts pass shellcheck.
