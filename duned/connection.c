@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,6 +26,21 @@
 static struct ev_loop *loop_of(const struct connection *connection)
 {
 	return connection->server->loop;
+}
+
+/* Says why a client is sent away. */
+static void __attribute__((format(printf, 3, 4)))
+log_end(const struct connection *connection, enum message_id id, const char *format, ...)
+{
+	char why[160];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(why, sizeof(why), format, arguments);
+	va_end(arguments);
+	log_client_message(connection->peer.uid, id,
+			   LOG_FIELDS(LOG_NUMBER("DUNE_PID", connection->peer.pid)),
+			   "disconnected: %s", why);
 }
 
 /* ---- output ---- */
@@ -192,7 +209,7 @@ static int handle_message(struct connection *connection, const char *message, si
 		r = -EPROTO;
 	}
 	if (r < 0) {
-		log_client(connection->peer.uid, "disconnected: %s", why);
+		log_end(connection, MESSAGE_CLIENT_PROTOCOL, "%s", why);
 		return r;
 	}
 	r = answer_call(connection, &call, false);
@@ -217,8 +234,8 @@ static int handle_input(struct connection *connection, bool *ret_more)
 			break;
 		r = varlink_input_take(&connection->input, &message, &size);
 		if (r == -EMSGSIZE)
-			log_client(connection->peer.uid, "disconnected: message above %d bytes",
-				   VARLINK_MAX_CALL);
+			log_end(connection, MESSAGE_MESSAGE_TOO_LONG, "message above %d bytes",
+				VARLINK_MAX_CALL);
 		if (r <= 0) {
 			*ret_more = false;
 			return r;
@@ -278,7 +295,7 @@ static int receive(struct connection *connection)
 	if (n < 0)
 		return -errno;
 	if (close_received(&message) || message.msg_flags & MSG_CTRUNC) {
-		log_client(connection->peer.uid, "disconnected: it sent file descriptors");
+		log_end(connection, MESSAGE_CLIENT_DESCRIPTORS, "it sent file descriptors");
 		return -EPROTO;
 	}
 	if (n == 0) {
@@ -388,7 +405,7 @@ static void on_input_timeout(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct connection *connection = timer->data;
 
-	log_client(connection->peer.uid, "disconnected: unfinished message");
+	log_end(connection, MESSAGE_MESSAGE_UNFINISHED, "unfinished message");
 	connection_free(connection);
 }
 
@@ -396,7 +413,7 @@ static void on_output_timeout(struct ev_loop *loop, ev_timer *timer, int revents
 {
 	struct connection *connection = timer->data;
 
-	log_client(connection->peer.uid, "disconnected: it does not read");
+	log_end(connection, MESSAGE_CLIENT_STALLED, "it does not read");
 	connection_free(connection);
 }
 

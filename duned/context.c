@@ -96,10 +96,14 @@ int context_by_name(const struct context_list *list, const struct peer *peer,
 	return 0;
 }
 
+bool context_is_fault(uint32_t cause)
+{
+	return cause != DUNE_END_NONE && cause != DUNE_END_EXIT && cause != DUNE_END_KILL;
+}
+
 bool context_has_report(const struct dune_stats *stats)
 {
-	return stats->state == DUNE_STATE_ENDED && stats->cause != DUNE_END_NONE &&
-	       stats->cause != DUNE_END_EXIT && stats->cause != DUNE_END_KILL;
+	return stats->state == DUNE_STATE_ENDED && context_is_fault(stats->cause);
 }
 
 /* ---- showing ---- */

@@ -33,6 +33,9 @@ int context_by_id(struct device *device, uint64_t id, struct dune_stats *ret_sta
 int context_by_name(const struct context_list *list, const struct peer *peer,
 		    enum dune_access access, const char *name, const struct dune_stats **ret_stats);
 
+/* Is it the guest's own fault that ends a context with this cause? */
+bool context_is_fault(uint32_t cause);
+
 /* Did it end in a way that the module has a report about? */
 bool context_has_report(const struct dune_stats *stats);
 

@@ -219,8 +219,13 @@ static int create(struct creation *creation)
 				    creation->quotas.contexts_per_host, creation->info.contexts);
 	if (r < 0)
 		return answer_device_failed(creation->answer, "create", r);
-	log_debug("new context %" PRIu64 " (%s) for uid %u", id, creation->wanted.name,
-		  request->peer->uid);
+	log_message(LOG_DEBUG, MESSAGE_CONTEXT_CREATED,
+		    LOG_FIELDS(LOG_NUMBER("DUNE_CONTEXT", id),
+			       LOG_TEXT("DUNE_NAME", creation->wanted.name),
+			       LOG_NUMBER("DUNE_OWNER", request->peer->uid),
+			       LOG_NUMBER("DUNE_PID", request->peer->pid)),
+		    "new context %" PRIu64 " (%s) for uid %u", id, creation->wanted.name,
+		    request->peer->uid);
 	return reply(creation, id);
 }
 

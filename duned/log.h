@@ -1,26 +1,75 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Lines on stderr, with journald's priority prefix when stderr is the journal. Owns the rate limit
- * of messages that clients can cause; must never block the service on anything but stderr.
+ * What the service tells its operator: journal entries with a MESSAGE_ID and DUNE_* fields, or lines
+ * on stderr where that is no journal. Owns the queue to the thread that writes and the rate limits
+ * of messages that clients can cause; must never block the loop: what finds the queue full is
+ * dropped and counted. Text of clients loses its control characters here.
  */
 #ifndef DUNED_LOG_H
 #define DUNED_LOG_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <syslog.h>
 
-#define LOG_CLIENT_BURST	20	/* messages caused by clients ... */
-#define LOG_CLIENT_WINDOW_MS	10000	/* ... in this time; the rest is dropped */
+#include "duned/message_ids.h"
+
+#define LOG_CLIENT_BURST     20 /* messages caused by one uid ... */
+#define LOG_CLIENTS_BURST    200 /* ... and by all of them ... */
+#define LOG_CLIENT_WINDOW_MS 10000 /* ... in this time; the rest is dropped and counted */
+#define LOG_QUEUE	     512 /* messages that wait for the writer */
+#define LOG_ENTRY_BYTES	     1024 /* of one message with its fields; the rest is cut off */
+#define LOG_STOP_MS	     2000 /* that the end waits for the writer */
+
+/* One field of a message; a number when text is NULL. Empty texts are left out. */
+struct log_field {
+	const char *key;
+	const char *text;
+	uint64_t number;
+};
+
+#define LOG_TEXT(field, value)                  \
+	{                                       \
+		.key = (field), .text = (value) \
+	}
+#define LOG_NUMBER(field, value)                            \
+	{                                                   \
+		.key = (field), .number = (uint64_t)(value) \
+	}
+#define LOG_FIELDS(...) ((const struct log_field[]){ __VA_ARGS__, { 0 } })
 
 /* Reads the environment; debug messages are dropped unless debug is set. */
 void log_init(bool debug);
 
+/*
+ * Starts the writer; before that, and after log_stop(), messages are written at once. 0 or -errno,
+ * and then nothing has changed. log_stop() waits for what is queued, but not for ever.
+ */
+int log_start(void);
+void log_stop(void);
+
+/* Messages dropped so far because the queue was full, or the journal refused them. */
+uint64_t log_dropped(void);
+
+/* A message with an id and fields (LOG_FIELDS(...), or NULL). */
+void log_message(int priority, enum message_id id, const struct log_field *fields,
+		 const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/*
+ * The same, a warning that a client can cause at will: limited for each uid and for all of them, with
+ * DUNE_UID added.
+ */
+void log_client_message(uint32_t uid, enum message_id id, const struct log_field *fields,
+			const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Plain lines. */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* A warning that a client can cause at will: rate-limited for all clients together. */
 void log_client(uint32_t uid, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The MESSAGE_ID of a kind, 32 hexadecimal digits; NULL for MESSAGE_NONE. */
+const char *log_message_id(enum message_id id);
 
 #endif

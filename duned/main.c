@@ -121,9 +121,11 @@ static int load_config(const struct options *options, struct config *ret_config)
 	if (r >= 0)
 		return 0;
 	if (error.line)
-		log_error("%s:%u: %s", error.file, error.line, error.reason);
+		log_message(LOG_ERR, MESSAGE_CONFIG_INVALID, NULL, "%s:%u: %s", error.file,
+			    error.line, error.reason);
 	else
-		log_error("%s: %s", error.file, error.reason);
+		log_message(LOG_ERR, MESSAGE_CONFIG_INVALID, NULL, "%s: %s", error.file,
+			    error.reason);
 	return r;
 }
 
@@ -150,7 +152,7 @@ static void fit_files(struct config *config)
 
 static void on_stop(struct ev_loop *loop, ev_signal *watcher, int revents)
 {
-	log_info("stopping on signal %d", watcher->signum);
+	log_message(LOG_INFO, MESSAGE_STOPPING, NULL, "stopping on signal %d", watcher->signum);
 	sd_notify(0, "STOPPING=1");
 	ev_break(loop, EVBREAK_ALL);
 }
@@ -203,12 +205,14 @@ static int serve(const struct options *options, const struct config *config)
 	manager_init(&manager, loop, config, options->device);
 	r = manager_device(&manager);
 	if (r < 0)
-		log_warning("%s can't be used (%s); trying again with every call", options->device,
+		log_message(LOG_WARNING, MESSAGE_DEVICE_UNUSABLE,
+			    LOG_FIELDS(LOG_TEXT("DUNE_ERROR", dune_errno_name(r))),
+			    "%s can't be used (%s); trying again with every call", options->device,
 			    r == -EPROTONOSUPPORT ? "the module speaks another ABI version" :
 						    strerror(-r));
 	server_init(&server, &manager, loop, fd);
-	log_info("version %s listens on %s", DUNE_VERSION,
-		 own_path ? own_path : "systemd's socket");
+	log_message(LOG_INFO, MESSAGE_STARTED, NULL, "version %s listens on %s", DUNE_VERSION,
+		    own_path ? own_path : "systemd's socket");
 	run_loop(loop);
 	if (own_path)
 		unlink(own_path);
@@ -235,5 +239,10 @@ int main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	fit_files(&config);
-	return serve(&options, &config);
+	status = log_start();
+	if (status < 0)
+		log_warning("messages are written by the loop itself: %s", strerror(-status));
+	status = serve(&options, &config);
+	log_stop();
+	return status;
 }

@@ -7,34 +7,65 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "duned/context.h"
 #include "duned/log.h"
 #include "proto/names.h"
 
-#define EVENT_BATCH 32	/* events read in one turn of the loop */
+#define EVENT_BATCH 32 /* events read in one turn of the loop */
+
+static void log_ended(const struct dune_event *event)
+{
+	bool fault = context_is_fault(event->value);
+	char buffer[DUNE_NAME_BUFFER], rip[24];
+	const char *cause =
+		dune_name_or_number(dune_cause_name(event->value), "cause", event->value, buffer);
+
+	snprintf(rip, sizeof(rip), "0x%" PRIx64, (uint64_t)event->detail);
+	log_message(fault ? LOG_WARNING : LOG_INFO,
+		    fault ? MESSAGE_CONTEXT_FAULTED : MESSAGE_CONTEXT_ENDED,
+		    LOG_FIELDS(LOG_NUMBER("DUNE_CONTEXT", event->id),
+			       LOG_TEXT("DUNE_NAME", event->name),
+			       LOG_NUMBER("DUNE_OWNER", event->owner),
+			       LOG_NUMBER("DUNE_PID", event->pid), LOG_TEXT("DUNE_CAUSE", cause),
+			       LOG_TEXT("DUNE_RIP", rip)),
+		    "context %" PRIu64 " (%s) of uid %u ended: %s, pid %d, rip %s",
+		    (uint64_t)event->id, event->name, event->owner, cause, event->pid, rip);
+}
+
+static void log_limit(const struct dune_event *event)
+{
+	char buffer[DUNE_NAME_BUFFER];
+	const char *limit =
+		dune_name_or_number(dune_limit_name(event->value), "limit", event->value, buffer);
+
+	log_message(LOG_INFO, MESSAGE_CONTEXT_LIMIT,
+		    LOG_FIELDS(LOG_NUMBER("DUNE_CONTEXT", event->id),
+			       LOG_TEXT("DUNE_NAME", event->name),
+			       LOG_NUMBER("DUNE_OWNER", event->owner),
+			       LOG_TEXT("DUNE_LIMIT", limit),
+			       LOG_NUMBER("DUNE_MAXIMUM", event->detail)),
+		    "context %" PRIu64 " (%s) of uid %u met its limit of %" PRIu64 " %s",
+		    (uint64_t)event->id, event->name, event->owner, (uint64_t)event->detail, limit);
+}
 
 static void log_event(const struct dune_event *event)
 {
-	char type[DUNE_NAME_BUFFER], value[DUNE_NAME_BUFFER];
+	char type[DUNE_NAME_BUFFER];
 
-	dune_name_or_number(dune_event_name(event->type), "event", event->type, type);
 	switch (event->type) {
 	case DUNE_EVENT_ENDED:
-		log_info("context %" PRIu64 " (%s) of uid %u ended: %s, pid %d, rip 0x%" PRIx64,
-			 (uint64_t)event->id, event->name, event->owner,
-			 dune_name_or_number(dune_cause_name(event->value), "cause", event->value,
-					     value),
-			 event->pid, (uint64_t)event->detail);
+		log_ended(event);
 		break;
 	case DUNE_EVENT_LIMIT:
-		log_info("context %" PRIu64 " (%s) of uid %u met its limit of %" PRIu64 " %s",
-			 (uint64_t)event->id, event->name, event->owner, (uint64_t)event->detail,
-			 dune_name_or_number(dune_limit_name(event->value), "limit", event->value,
-					     value));
+		log_limit(event);
 		break;
 	case DUNE_EVENT_LOST:
-		log_warning("%" PRIu64 " events of the module were lost", (uint64_t)event->detail);
+		log_message(LOG_WARNING, MESSAGE_EVENTS_LOST,
+			    LOG_FIELDS(LOG_NUMBER("DUNE_COUNT", event->detail)),
+			    "%" PRIu64 " events of the module were lost", (uint64_t)event->detail);
 		break;
 	default:
+		dune_name_or_number(dune_event_name(event->type), "event", event->type, type);
 		log_debug("context %" PRIu64 " (%s) of uid %u: %s", (uint64_t)event->id,
 			  event->name, event->owner, type);
 	}
@@ -54,7 +85,10 @@ static void on_device_readable(struct ev_loop *loop, ev_io *watcher, int revents
 	int count = device_events(&manager->device, events, EVENT_BATCH);
 
 	if (count < 0) {
-		log_error("reading the module's events failed: %s", strerror(-count));
+		log_message(LOG_ERR, MESSAGE_DEVICE_FAILED,
+			    LOG_FIELDS(LOG_TEXT("DUNE_METHOD", "events"),
+				       LOG_TEXT("DUNE_ERROR", dune_errno_name(count))),
+			    "reading the module's events failed: %s", strerror(-count));
 		/* Opened again by the next call. Staying would make the loop spin. */
 		close_device(manager);
 		return;
@@ -100,7 +134,7 @@ int manager_device(struct manager *manager)
 
 	if (r < 0 || was_open)
 		return r;
-	log_info("using %s", manager->device.path);
+	log_message(LOG_INFO, MESSAGE_DEVICE_READY, NULL, "using %s", manager->device.path);
 	if (manager->loop) {
 		ev_io_set(&manager->device_watcher, manager->device.fd, EV_READ);
 		ev_io_start(manager->loop, &manager->device_watcher);

@@ -101,6 +101,30 @@ int request_device(struct request *request, struct answer *answer)
 
 /* ---- which context a call is about ---- */
 
+/* The caller is told that there is none; the operator is told that it tried. */
+static void log_denied(const struct request *request, const struct dune_stats *stats)
+{
+	log_client_message(request->peer->uid, MESSAGE_ACCESS_DENIED,
+			   LOG_FIELDS(LOG_TEXT("DUNE_METHOD", request->call->method),
+				      LOG_NUMBER("DUNE_CONTEXT", stats->id),
+				      LOG_NUMBER("DUNE_OWNER", stats->owner),
+				      LOG_NUMBER("DUNE_PID", request->peer->pid)),
+			   "%.64s of context %" PRIu64 " of uid %u was refused (pid %d)",
+			   request->call->method, (uint64_t)stats->id, stats->owner,
+			   request->peer->pid);
+}
+
+static void log_denied_name(const struct request *request, const struct context_list *list,
+			    const char *name)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (!strcmp(list->entries[i].name, name)) {
+			log_denied(request, &list->entries[i]);
+			return;
+		}
+	}
+}
+
 struct selector {
 	struct param_int id;
 	const char *name;
@@ -140,8 +164,10 @@ static int select_by_name(struct request *request, const char *name, struct answ
 		return 0;
 	} else if (r == -EEXIST)
 		r = answer_ambiguous(request, &list, name, answer);
-	else
+	else {
+		log_denied_name(request, &list, name);
 		r = answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
+	}
 	return r < 0 ? r : 1;
 }
 
@@ -155,6 +181,8 @@ static int select_by_id(struct request *request, int64_t id, struct answer *answ
 		*ret_stats = stats;
 		return 0;
 	}
+	if (!r)
+		log_denied(request, &stats);
 	/* The same words for "none" and "not yours". */
 	if (!r || r == -ENOENT)
 		r = answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
@@ -261,8 +289,13 @@ static int method_kill(struct request *request, struct answer *answer)
 		return answer_error_plain(answer, DUNE_ERROR("NoProcess"));
 	if (r < 0)
 		return answer_device_failed(answer, "kill", r);
-	log_info("context %" PRIu64 " (%s) of uid %u is killed for uid %u", (uint64_t)stats.id,
-		 stats.name, stats.owner, request->peer->uid);
+	log_message(LOG_INFO, MESSAGE_CONTEXT_KILLED,
+		    LOG_FIELDS(LOG_NUMBER("DUNE_CONTEXT", stats.id),
+			       LOG_TEXT("DUNE_NAME", stats.name),
+			       LOG_NUMBER("DUNE_OWNER", stats.owner),
+			       LOG_NUMBER("DUNE_UID", request->peer->uid)),
+		    "context %" PRIu64 " (%s) of uid %u is killed for uid %u", (uint64_t)stats.id,
+		    stats.name, stats.owner, request->peer->uid);
 	return answer_reply(answer, json_object_new_object());
 }
 
@@ -384,6 +417,10 @@ int methods_answer(struct manager *manager, const struct peer *peer, struct varl
 		r = answer_error_string(&answer, VARLINK_ERROR("MethodNotFound"), "method",
 					call->method);
 	} else if (!policy_may_call(peer, method->access)) {
+		log_client_message(peer->uid, MESSAGE_ACCESS_DENIED,
+				   LOG_FIELDS(LOG_TEXT("DUNE_METHOD", call->method),
+					      LOG_NUMBER("DUNE_PID", peer->pid)),
+				   "%.64s was refused (pid %d)", call->method, peer->pid);
 		r = answer_error_plain(&answer, VARLINK_ERROR("PermissionDenied"));
 	} else {
 		request.access = method->access;

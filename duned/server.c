@@ -15,6 +15,7 @@
 #include "duned/log.h"
 #include "duned/peer.h"
 #include "proto/methods.h"
+#include "proto/names.h"
 #include "proto/varlink.h"
 
 static size_t server_count(const struct server *server, uint32_t uid)
@@ -67,7 +68,11 @@ static void refuse(int fd, const struct peer *peer, const char *limit, int64_t m
 	size_t size;
 	char *bytes;
 
-	log_client(peer->uid, "refused: %zu of %lld %s", used, (long long)maximum, limit);
+	log_client_message(
+		peer->uid, MESSAGE_CONNECTIONS_LIMIT,
+		LOG_FIELDS(LOG_TEXT("DUNE_LIMIT", limit), LOG_NUMBER("DUNE_MAXIMUM", maximum),
+			   LOG_NUMBER("DUNE_USED", used), LOG_NUMBER("DUNE_PID", peer->pid)),
+		"refused: %zu of %lld %s", used, (long long)maximum, limit);
 	if (ok && varlink_reply_encode(DUNE_ERROR("QuotaExceeded"), parameters, false, &bytes,
 				       &size) == 0) {
 		/* A new socket's buffer takes it; if not, the client sees the end of the stream. */
@@ -84,6 +89,7 @@ static void server_admit(struct server *server, int fd)
 	const char *limit;
 	struct peer peer;
 	int64_t maximum;
+	uint32_t uid;
 	size_t used;
 	int r;
 
@@ -93,6 +99,7 @@ static void server_admit(struct server *server, int fd)
 		close(fd);
 		return;
 	}
+	uid = peer.uid;
 	limit = server_limit(server, &peer, &maximum, &used);
 	if (limit) {
 		refuse(fd, &peer, limit, maximum, used);
@@ -102,7 +109,7 @@ static void server_admit(struct server *server, int fd)
 	}
 	connection = connection_new(server, fd, &peer);
 	if (!connection) {
-		log_client(peer.uid, "refused: out of memory");
+		log_client_message(uid, MESSAGE_RESOURCES, NULL, "refused: out of memory");
 		return;
 	}
 	TAILQ_INSERT_TAIL(&server->connections, connection, link);
@@ -113,7 +120,9 @@ static void server_admit(struct server *server, int fd)
 static void server_pause(struct server *server, int error)
 {
 	if (ev_now(server->loop) - server->pause_logged >= SERVER_PAUSE_LOG_S) {
-		log_warning("clients have to wait: %s", strerror(error));
+		log_message(LOG_WARNING, MESSAGE_RESOURCES,
+			    LOG_FIELDS(LOG_TEXT("DUNE_ERROR", dune_errno_name(error))),
+			    "clients have to wait: %s", strerror(error));
 		server->pause_logged = ev_now(server->loop);
 	}
 	ev_io_stop(server->loop, &server->watcher);

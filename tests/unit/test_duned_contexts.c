@@ -6,10 +6,10 @@
 #include "tests/unit/test_duned_run.h"
 #include "proto/dune_abi.h"
 
-#define OTHER_UID	4001
-#define THIRD_UID	4002
-#define M(name)		"io.dune.Manager." name
-#define NO_SUCH		"{\"error\":\"io.dune.Manager.NoSuchContext\",\"parameters\":{}}"
+#define OTHER_UID 4001
+#define THIRD_UID 4002
+#define M(name)	  "io.dune.Manager." name
+#define NO_SUCH	  "{\"error\":\"io.dune.Manager.NoSuchContext\",\"parameters\":{}}"
 
 static struct service service;
 static int client = -1;
@@ -552,6 +552,10 @@ START_TEST(users_see_their_own)
 	client_check(second, M("Stats"), parameters, NO_SUCH);
 	client_check(second, M("Kill"), parameters, NO_SUCH);
 	client_check(second, M("Kill"), "{\"name\":\"mine\"}", NO_SUCH);
+	service_wait_log(&service,
+			 "client of uid 4002: io.dune.Manager.Inspect of context 1 of uid "
+			 "4001 was refused (pid ");
+	service_wait_log(&service, "io.dune.Manager.Kill of context 1 of uid 4001 was refused");
 	reply = client_call(second, M("Stats"), NULL, NULL);
 	ck_assert_uint_eq(json_object_array_length(json_at(reply, "samples")), 0);
 	json_object_put(reply);

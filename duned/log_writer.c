@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The writer of log messages; see log_writer.h. */
+#include "duned/log_writer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
+
+#define MAX_FIELDS   16
+#define THREAD_STACK (256 * 1024)
+
+static bool to_journal;
+
+static struct {
+	struct log_entry entries[LOG_QUEUE];
+	atomic_size_t head; /* next to write; the writer's */
+	atomic_size_t tail; /* next to fill; the loop's */
+	atomic_uint_fast64_t dropped; /* since the start */
+	uint64_t reported; /* of those; the writer's */
+	sem_t filled; /* posted for each message, and once for the end */
+	atomic_bool running, ending;
+	pthread_t thread;
+} queue;
+
+/* Is stderr the journal's stream? JOURNAL_STREAM names its device and inode. */
+static bool stderr_is_journal(void)
+{
+	const char *text = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat status;
+
+	return text && sscanf(text, "%llu:%llu", &device, &inode) == 2 && !fstat(2, &status) &&
+	       status.st_dev == device && status.st_ino == inode;
+}
+
+void log_writer_init(void)
+{
+	to_journal = stderr_is_journal();
+}
+
+/* ---- writing ---- */
+
+static int write_journal(const struct log_entry *entry)
+{
+	char message[LOG_ENTRY_BYTES + 16], priority[16], id[64];
+	struct iovec vector[MAX_FIELDS + 4];
+	const char *field = entry->text + strlen(entry->text) + 1;
+	int count = 0;
+
+#define ADD(buffer, ...)   \
+	(vector[count++] = \
+		 (struct iovec){ buffer, (size_t)snprintf(buffer, sizeof(buffer), __VA_ARGS__) })
+	ADD(message, "MESSAGE=%s", entry->text);
+	ADD(priority, "PRIORITY=%d", entry->priority);
+	if (log_message_id(entry->id))
+		ADD(id, "MESSAGE_ID=%s", log_message_id(entry->id));
+#undef ADD
+	vector[count++] = (struct iovec){ (char *)"SYSLOG_IDENTIFIER=duned", 23 };
+	for (unsigned int i = 0; i < entry->nr_fields && i < MAX_FIELDS; i++) {
+		vector[count++] = (struct iovec){ (char *)field, strlen(field) };
+		field += strlen(field) + 1;
+	}
+	return sd_journal_sendv(vector, count);
+}
+
+static void write_entry(const struct log_entry *entry)
+{
+	if (to_journal && write_journal(entry) >= 0)
+		return;
+	/* Not under the journal, or it does not listen: its stream takes a line with a priority. */
+	if (to_journal)
+		fprintf(stderr, "<%d>%s\n", entry->priority, entry->text);
+	else
+		fprintf(stderr, "duned: %s\n", entry->text);
+}
+
+static void report_dropped(void)
+{
+	uint64_t dropped = atomic_load(&queue.dropped);
+	struct log_entry entry = { .priority = LOG_WARNING,
+				   .id = MESSAGE_MESSAGES_DROPPED,
+				   .nr_fields = 1 };
+	int n;
+
+	if (dropped == queue.reported)
+		return;
+	n = snprintf(entry.text, sizeof(entry.text),
+		     "%llu messages were dropped: the journal is slow",
+		     (unsigned long long)(dropped - queue.reported));
+	snprintf(entry.text + n + 1, sizeof(entry.text) - (size_t)n - 1, "DUNE_COUNT=%llu",
+		 (unsigned long long)(dropped - queue.reported));
+	queue.reported = dropped;
+	write_entry(&entry);
+}
+
+/* ---- the thread ---- */
+
+static void *writer(void *argument)
+{
+	for (;;) {
+		size_t head = atomic_load_explicit(&queue.head, memory_order_relaxed);
+
+		if (head == atomic_load_explicit(&queue.tail, memory_order_acquire)) {
+			report_dropped();
+			if (atomic_load(&queue.ending))
+				return NULL;
+			while (sem_wait(&queue.filled) < 0 && errno == EINTR)
+				;
+			continue;
+		}
+		write_entry(&queue.entries[head % LOG_QUEUE]);
+		atomic_store_explicit(&queue.head, head + 1, memory_order_release);
+	}
+}
+
+int log_writer_start(void)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	int r;
+
+	if (sem_init(&queue.filled, 0, 0) < 0)
+		return -errno;
+	atomic_store(&queue.ending, false);
+	r = pthread_attr_init(&attributes);
+	if (r)
+		return -r;
+	pthread_attr_setstacksize(&attributes, THREAD_STACK);
+	/* Signals are the loop's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&queue.thread, &attributes, writer, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	if (r)
+		return -r;
+	atomic_store(&queue.running, true);
+	return 0;
+}
+
+void log_writer_stop(void)
+{
+	struct timespec until;
+
+	if (!atomic_exchange(&queue.running, false))
+		return;
+	atomic_store(&queue.ending, true);
+	sem_post(&queue.filled);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += LOG_STOP_MS / 1000;
+	/* A writer that hangs ends with the process; what it has not written is lost. */
+	if (pthread_timedjoin_np(queue.thread, NULL, &until) != 0)
+		pthread_detach(queue.thread);
+}
+
+void log_writer_put(const struct log_entry *entry)
+{
+	size_t tail = atomic_load_explicit(&queue.tail, memory_order_relaxed);
+	struct log_entry *slot = &queue.entries[tail % LOG_QUEUE];
+
+	if (!atomic_load(&queue.running)) {
+		write_entry(entry);
+		return;
+	}
+	if (tail - atomic_load_explicit(&queue.head, memory_order_acquire) >= LOG_QUEUE) {
+		atomic_fetch_add(&queue.dropped, 1);
+		return;
+	}
+	slot->priority = entry->priority;
+	slot->id = entry->id;
+	slot->nr_fields = entry->nr_fields;
+	slot->size = entry->size;
+	memcpy(slot->text, entry->text, entry->size);
+	atomic_store_explicit(&queue.tail, tail + 1, memory_order_release);
+	sem_post(&queue.filled);
+}
+
+uint64_t log_writer_dropped(void)
+{
+	return atomic_load(&queue.dropped);
+}
