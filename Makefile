@@ -456,8 +456,8 @@ define INSTALL_LIST
 755 $(B)/dune-exec $(LIBEXECDIR)/dune-exec
 755 $(B)/duned/exporter/dune-exporter $(LIBEXECDIR)/dune-exporter
 644 duned/exporter/dune.rules.yml $(DATADIR)/dune/prometheus/dune.rules.yml
-644 $(B)/systemd/dune-exporter.service $(LIBDIR)/systemd/system/dune-exporter.service
-644 systemd/dune-exporter.socket $(LIBDIR)/systemd/system/dune-exporter.socket
+644 $(B)/systemd/dune-exporter.service $(UNITDIR)/dune-exporter.service
+644 systemd/dune-exporter.socket $(UNITDIR)/dune-exporter.socket
 644 $(B)/libdune.so.1 $(LIBDIR)/libdune.so.1
 644 $(B)/libdune.a $(LIBDIR)/libdune.a
 $(call install_all,644,$(PUBLIC_HEADERS),$(INCLUDEDIR))
