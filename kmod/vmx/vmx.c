@@ -14,10 +14,10 @@
 #include <linux/reboot.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
-#include <linux/vmalloc.h>
 #include <asm/cpufeature.h>
 #include <asm/hypervisor.h>
 #include <asm/msr.h>
+#include <asm/perf_event.h>
 #include <asm/tlbflush.h>
 #include <asm/vmx.h>
 #include "kmod/compat.h"
@@ -46,7 +46,6 @@ static struct file *vmx_kvm;
 bool hw_shared;	/* the same as a bool, for the way into the guest */
 static int vmx_hotplug_state;
 
-struct vmx_global vmx_global;
 const u32 vmx_switched_msrs[VCPU_NR_MSRS] = { MSR_LSTAR, MSR_STAR, MSR_SYSCALL_MASK };
 
 /* ---- one CPU ---- */
@@ -91,10 +90,13 @@ static int vmx_on(void)
 	vmx_compare_msrs(&differ);
 	if (atomic_read(&differ))
 		return -EBUSY;
+	/* Older CPUs can't trace in VMX operation: VMXON would end a trace under perf's feet (SDM 3C 33.5.1). */
+	intel_pt_handle_vmx(1);
 	/* Trap 2: only ever through the kernel's CR4 shadow. */
 	cr4_set_bits(X86_CR4_VMXE);
 	if (vmx_insn_failed("vmxon %1", "m"(pa))) {
 		cr4_clear_bits(X86_CR4_VMXE);
+		intel_pt_handle_vmx(0);
 		return -EIO;
 	}
 	cpu->on = true;
@@ -130,6 +132,7 @@ static void vmx_off(void)
 		     :
 		     : "cc", "memory");
 	cr4_clear_bits(X86_CR4_VMXE);
+	intel_pt_handle_vmx(0);
 }
 
 static void vmx_on_ipi(void *ret)
@@ -410,83 +413,13 @@ void hw_flush_ept(u64 root_pa)
 	dune_assert(!vmx_invept_context(vmx_eptp(root_pa)));
 }
 
-/* ---- module load and unload ---- */
-
-/* MSRs that don't exist stay 0. */
-static void vmx_read_caps(struct vmx_caps *caps)
-{
-	u32 first = MSR_IA32_VMX_PINBASED_CTLS;
-
-	rdmsrl(MSR_IA32_VMX_BASIC, caps->basic);
-	/* The TRUE control MSRs have the same order, from 0x48d (SDM 3D A.2). */
-	if (caps->basic & BIT_ULL(55))
-		first = MSR_IA32_VMX_TRUE_PINBASED_CTLS;
-	rdmsrl(first, caps->pin);
-	rdmsrl(first + 1, caps->primary);
-	rdmsrl(first + 2, caps->exit);
-	rdmsrl(first + 3, caps->entry);
-	if (caps->primary >> 32 & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
-		rdmsrl(MSR_IA32_VMX_PROCBASED_CTLS2, caps->secondary);
-	if (caps->secondary >> 32 & (SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_ENABLE_VPID))
-		rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, caps->ept_vpid);
-	rdmsrl(MSR_IA32_VMX_MISC, caps->misc);
-	rdmsrl(MSR_IA32_VMX_CR0_FIXED0, caps->cr0_fixed0);
-	rdmsrl(MSR_IA32_VMX_CR0_FIXED1, caps->cr0_fixed1);
-	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, caps->cr4_fixed0);
-	rdmsrl(MSR_IA32_VMX_CR4_FIXED1, caps->cr4_fixed1);
-}
-
-static const char *vmx_missing(void)
-{
-	u64 feature_control = 0;
-
-	if (!boot_cpu_has(X86_FEATURE_VMX))
-		return "VT-x (CPU flag vmx)";
-	if (!boot_cpu_has(X86_FEATURE_FSGSBASE))
-		return "FSGSBASE";
-	if (!boot_cpu_has(X86_FEATURE_NX))
-		return "NX";
-	if (boot_cpu_has(X86_FEATURE_XENPV))
-		return "a kernel that is not a Xen PV guest";
-	/* Its event delivery has no IDT to take an NMI through (trap 7). */
-	if (boot_cpu_has(DUNE_FEATURE_FRED))
-		return "a kernel that does not use FRED (fred=off)";
-	if (rdmsrl_safe(MSR_IA32_FEAT_CTL, &feature_control) ||
-	    !(feature_control & FEAT_CTL_LOCKED) ||
-	    !(feature_control & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX))
-		return "VT-x enabled in the firmware";
-	return mitigations_missing();
-}
-
-/* The MSR bitmap denies everything (trap 10) but the guest's own FS and GS bases. */
-static int vmx_init_msr_bitmap(void)
-{
-	static const u32 passed[] = { MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE };
-	unsigned long *bitmap = (void *)__get_free_page(GFP_KERNEL);
-	unsigned int i;
-
-	if (!bitmap)
-		return -ENOMEM;
-	memset(bitmap, 0xff, PAGE_SIZE);
-	/*
-	 * High MSRs: reads from byte 1024, writes from byte 3072 (SDM 3C 25.6.9). KERNEL_GS_BASE of the
-	 * hardware is the thread's user GS base here, which the scheduler saves and restores: whatever the
-	 * guest leaves in it (SWAPGS reaches it in any case) stays with this thread.
-	 */
-	for (i = 0; i < ARRAY_SIZE(passed); i++) {
-		clear_bit(8 * 1024 + (passed[i] & 0x1fff), bitmap);
-		clear_bit(8 * 3072 + (passed[i] & 0x1fff), bitmap);
-	}
-	vmx_global.msr_bitmap = bitmap;
-	vmx_global.empty_page = (void *)get_zeroed_page(GFP_KERNEL);
-	return vmx_global.empty_page ? 0 : -ENOMEM;
-}
+/* ---- load and unload ---- */
 
 /*
  * Trap 13: a CPU holds KVM's guest values until it returns to user space. The host's are the same on every
  * CPU, so what all of them agree on is taken.
  */
-static int vmx_capture_host_msrs(void)
+int vmx_capture_host_msrs(void)
 {
 	unsigned int i, tries;
 	atomic_t differ;
@@ -504,60 +437,6 @@ static int vmx_capture_host_msrs(void)
 	return -EBUSY;
 }
 
-static void vmx_init_global(void)
-{
-	struct vmx_global *g = &vmx_global;
-	u64 cr4 = X86_CR4_TSD | X86_CR4_DE | X86_CR4_PGE;
-
-	rdmsrl(MSR_IA32_CR_PAT, g->pat);
-	if (boot_cpu_has(X86_FEATURE_PCID))
-		cr4 |= X86_CR4_PCIDE;
-	if (boot_cpu_has(X86_FEATURE_SMEP))
-		cr4 |= X86_CR4_SMEP;
-	if (boot_cpu_has(X86_FEATURE_SMAP))
-		cr4 |= X86_CR4_SMAP;
-	if (boot_cpu_has(X86_FEATURE_UMIP))
-		cr4 |= X86_CR4_UMIP;
-	g->cr4_guest_owned = cr4 & g->caps.cr4_fixed1 & ~g->caps.cr4_fixed0;
-	g->cr0_guest_owned = X86_CR0_TS | X86_CR0_WP | X86_CR0_AM | X86_CR0_MP | X86_CR0_EM;
-	g->cr0_guest_owned &= g->caps.cr0_fixed1 & ~g->caps.cr0_fixed0;
-	g->gpa_bits = min_t(unsigned int, boot_cpu_data.x86_phys_bits, 46);
-	/* Time in the guest is bounded: 4 ms of TSC, in units of MISC[4:0] (SDM 3C 26.5.1). */
-	if (g->controls.features & DUNE_FEATURE_PREEMPTION_TIMER)
-		g->preemption_ticks = max(1u, (tsc_khz * 4) >> (g->caps.misc & 0x1f));
-}
-
-unsigned int hw_gpa_bits(void)
-{
-	return vmx_global.gpa_bits;
-}
-
-unsigned int hw_ept_max_level(void)
-{
-	if (!(vmx_global.controls.features & DUNE_FEATURE_EPT_2M))
-		return 0;
-	return vmx_global.controls.features & DUNE_FEATURE_EPT_1G ? 2 : 1;
-}
-
-u64 hw_pat(void)
-{
-	return vmx_global.pat;
-}
-
-void hw_info(struct dune_info *info)
-{
-	info->features = vmx_global.controls.features;
-	if (boot_cpu_has(X86_FEATURE_GBPAGES))
-		info->features |= DUNE_FEATURE_PAGE_1G;
-	if (vmx_global.cr4_guest_owned & X86_CR4_UMIP)
-		info->features |= DUNE_FEATURE_UMIP;
-	info->gpa_bits = vmx_global.gpa_bits;
-	mitigations_info(info);
-	mutex_lock(&vmx_lock);
-	info->vmx_holder = !vmx_users ? DUNE_VMX_OFF : vmx_kvm ? DUNE_VMX_KVM : DUNE_VMX_OWN;
-	mutex_unlock(&vmx_lock);
-}
-
 static void vmx_free_regions(void)
 {
 	int nr;
@@ -566,15 +445,11 @@ static void vmx_free_regions(void)
 		free_page((unsigned long)per_cpu(vmx_cpus, nr).vmxon);
 		per_cpu(vmx_cpus, nr).vmxon = NULL;
 	}
-	free_page((unsigned long)vmx_global.msr_bitmap);
-	vmx_global.msr_bitmap = NULL;
-	free_page((unsigned long)vmx_global.empty_page);
-	vmx_global.empty_page = NULL;
 }
 
 static int vmx_alloc_regions(void)
 {
-	int nr, err;
+	int nr;
 
 	for_each_possible_cpu(nr) {
 		struct vmx_cpu *cpu = &per_cpu(vmx_cpus, nr);
@@ -587,35 +462,13 @@ static int vmx_alloc_regions(void)
 		}
 		cpu->vmxon->revision = vmx_global.caps.basic & 0x7fffffff;
 	}
-	err = vmx_init_msr_bitmap();
-	if (err)
-		vmx_free_regions();
-	return err;
+	return 0;
 }
 
-int hw_init(void)
+int vmx_cpus_init(void)
 {
-	const char *missing = vmx_missing();
-	int err;
+	int err = vmx_alloc_regions();
 
-	BUILD_BUG_ON(sizeof(struct vmcs_page) != PAGE_SIZE);
-	if (!missing) {
-		vmx_read_caps(&vmx_global.caps);
-		vmx_controls_compute(&vmx_global.caps, &vmx_global.controls, &missing);
-	}
-	/* At CPL 0 ENQCMDS takes the PASID from memory: another process's would do (trap 10). */
-	if (!missing && boot_cpu_has(X86_FEATURE_ENQCMD) && !vmx_global.controls.pasid_translation)
-		missing = "PASID translation, on a CPU with ENQCMD";
-	if (missing) {
-		pr_err("this machine lacks %s\n", missing);
-		return -EOPNOTSUPP;
-	}
-	vmx_init_global();
-	mitigations_init();
-	err = vmx_capture_host_msrs();
-	if (err)
-		return err;
-	err = vmx_alloc_regions();
 	if (err)
 		return err;
 	err = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "dune:online", vmx_cpu_online,
@@ -630,11 +483,21 @@ int hw_init(void)
 	return 0;
 }
 
-void hw_done(void)
+void vmx_cpus_done(void)
 {
 	unregister_syscore_ops(&vmx_syscore_ops);
 	unregister_reboot_notifier(&vmx_reboot_notifier);
 	cpuhp_remove_state(vmx_hotplug_state);
 	vmx_free_regions();
 	ida_destroy(&vmx_vpids);
+}
+
+u64 vmx_holder(void)
+{
+	u64 holder;
+
+	mutex_lock(&vmx_lock);
+	holder = !vmx_users ? DUNE_VMX_OFF : vmx_kvm ? DUNE_VMX_KVM : DUNE_VMX_OWN;
+	mutex_unlock(&vmx_lock);
+	return holder;
 }

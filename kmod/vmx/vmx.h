@@ -122,6 +122,13 @@ static inline u64 vmx_eptp(u64 root_pa)
 	return root_pa | (3 << 3) | 6;
 }
 
+/* vmx.c: VMXON regions, and hooks for CPUs that come and go. */
+int vmx_cpus_init(void);
+void vmx_cpus_done(void);
+/* Fills vmx_global.host_msrs. -EBUSY when the CPUs do not agree. */
+int vmx_capture_host_msrs(void);
+u64 vmx_holder(void);	/* DUNE_VMX_* */
+
 /* vmcs.c: fills the VMCS that is current on this CPU. */
 void vmcs_write_initial(struct dune_vcpu *vcpu);
 void vmcs_write_host_cpu(struct dune_vcpu *vcpu);
