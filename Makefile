@@ -456,8 +456,6 @@ define INSTALL_LIST
 755 $(B)/dune-exec $(LIBEXECDIR)/dune-exec
 755 $(B)/duned/exporter/dune-exporter $(LIBEXECDIR)/dune-exporter
 644 duned/exporter/dune.rules.yml $(DATADIR)/dune/prometheus/dune.rules.yml
-644 $(B)/systemd/dune-exporter.service $(UNITDIR)/dune-exporter.service
-644 systemd/dune-exporter.socket $(UNITDIR)/dune-exporter.socket
 644 $(B)/libdune.so.1 $(LIBDIR)/libdune.so.1
 644 $(B)/libdune.a $(LIBDIR)/libdune.a
 $(call install_all,644,$(PUBLIC_HEADERS),$(INCLUDEDIR))
@@ -470,7 +468,10 @@ $(call install_all,644,$(wildcard duned/*.5),$(DATADIR)/man/man5)
 $(call install_all,644,$(wildcard duned/*.8 duned/exporter/*.8 libdune/exec/*.8),$(DATADIR)/man/man8)
 644 dunectl/completion/dunectl.bash $(DATADIR)/bash-completion/completions/dunectl
 644 $(B)/systemd/duned.service $(UNITDIR)/duned.service
-644 systemd/duned.socket $(UNITDIR)/duned.socket
+644 $(B)/systemd/dune-exporter.service $(UNITDIR)/dune-exporter.service
+$(call install_all,644,$(wildcard systemd/*.socket systemd/*.slice),$(UNITDIR))
+644 systemd/dune.slice $(patsubst %/system,%/user,$(UNITDIR))/dune.slice
+644 systemd/dune.catalog $(PREFIX)/lib/systemd/catalog/dune.catalog
 644 systemd/dune.sysusers $(PREFIX)/lib/sysusers.d/dune.conf
 644 systemd/dune.tmpfiles $(PREFIX)/lib/tmpfiles.d/dune.conf
 644 systemd/dune.modules-load $(PREFIX)/lib/modules-load.d/dune.conf
