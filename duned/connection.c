@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "duned/events.h"
 #include "duned/json.h"
 #include "duned/log.h"
 #include "duned/methods.h"
@@ -41,6 +42,17 @@ log_end(const struct connection *connection, enum message_id id, const char *for
 	log_client_message(connection->peer.uid, id,
 			   LOG_FIELDS(LOG_NUMBER("DUNE_PID", connection->peer.pid)),
 			   "disconnected: %s", why);
+}
+
+static void timer_run(struct ev_loop *loop, ev_timer *timer, bool wanted, double seconds)
+{
+	if (!wanted) {
+		ev_timer_stop(loop, timer);
+	} else if (!ev_is_active(timer)) {
+		/* From now, not from when the turn of the loop began. */
+		ev_timer_set(timer, ev_time() - ev_now(loop) + seconds, 0.);
+		ev_timer_start(loop, timer);
+	}
 }
 
 /* ---- output ---- */
@@ -143,7 +155,7 @@ static int encode_too_large(char **ret_bytes, size_t *ret_size)
 static int queue_answer(struct connection *connection, struct answer *answer, bool *ret_continues)
 {
 	const char *error = answer->error[0] ? answer->error : NULL;
-	bool continues = !error && answer->interval_ms;
+	bool continues = !error && (answer->interval_ms || answer->subscription);
 	size_t size;
 	char *bytes;
 	int fd, r;
@@ -167,7 +179,51 @@ static void stream_stop(struct connection *connection)
 		return;
 	ev_timer_stop(loop_of(connection), &connection->stream_timer);
 	varlink_call_done(&connection->stream_call);
+	subscription_free(connection->subscription);
+	connection->subscription = NULL;
 	connection->streaming = false;
+}
+
+/* Called for every event that a subscriber gets: only says that it has its turn. */
+static void on_events(void *data)
+{
+	struct connection *connection = data;
+
+	timer_run(loop_of(connection), &connection->resume, true, 0.);
+}
+
+static void stream_start(struct connection *connection, struct varlink_call *call,
+			 struct answer *answer)
+{
+	connection->streaming = true;
+	connection->stream_call = *call;
+	*call = (struct varlink_call){ 0 };
+	connection->subscription = answer->subscription;
+	answer->subscription = NULL;
+	if (connection->subscription)
+		subscription_watch(connection->subscription, on_events, connection);
+	connection->stream_timer.repeat = connection->subscription ? CONNECTION_GONE_S :
+								     answer->interval_ms / 1000.;
+	ev_timer_again(loop_of(connection), &connection->stream_timer);
+}
+
+/* The events that wait for a subscriber, once it has read all that came before. */
+static int queue_events(struct connection *connection)
+{
+	bool continues;
+	size_t size;
+	char *bytes;
+	int r;
+
+	if (!connection->subscription || !STAILQ_EMPTY(&connection->outputs) ||
+	    !subscription_ready(connection->subscription))
+		return 0;
+	r = subscription_take(connection->subscription, &bytes, &size, &continues);
+	if (r < 0)
+		return r;
+	if (!continues)
+		stream_stop(connection);
+	return output_queue(connection, bytes, size, -1);
 }
 
 /* Answers a call, or a stream's call again. If it streams, the connection takes the call. */
@@ -186,11 +242,7 @@ static int answer_call(struct connection *connection, struct varlink_call *call,
 	if (again && !continues) {
 		stream_stop(connection);
 	} else if (!again && continues) {
-		connection->streaming = true;
-		connection->stream_call = *call;
-		*call = (struct varlink_call){ 0 };
-		connection->stream_timer.repeat = answer.interval_ms / 1000.;
-		ev_timer_again(loop_of(connection), &connection->stream_timer);
+		stream_start(connection, call, &answer);
 	}
 	return 0;
 }
@@ -307,17 +359,6 @@ static int receive(struct connection *connection)
 
 /* ---- what to wait for ---- */
 
-static void timer_run(struct ev_loop *loop, ev_timer *timer, bool wanted, double seconds)
-{
-	if (!wanted) {
-		ev_timer_stop(loop, timer);
-	} else if (!ev_is_active(timer)) {
-		/* From now, not from when the turn of the loop began. */
-		ev_timer_set(timer, ev_time() - ev_now(loop) + seconds, 0.);
-		ev_timer_start(loop, timer);
-	}
-}
-
 static void watch(struct connection *connection, int events)
 {
 	struct ev_loop *loop = loop_of(connection);
@@ -348,7 +389,8 @@ static void connection_update(struct connection *connection)
 	size_t pending;
 	bool more, reading;
 
-	if (handle_input(connection, &more) < 0 || output_flush(connection) < 0) {
+	if (handle_input(connection, &more) < 0 || output_flush(connection) < 0 ||
+	    queue_events(connection) < 0 || output_flush(connection) < 0) {
 		connection_free(connection);
 		return;
 	}
@@ -394,7 +436,8 @@ static void on_stream(struct ev_loop *loop, ev_timer *timer, int revents)
 	/* The client still reads the last sample, or does not: it misses this one. */
 	if (!STAILQ_EMPTY(&connection->outputs))
 		return;
-	if (answer_call(connection, &connection->stream_call, true) < 0) {
+	if (!connection->subscription &&
+	    answer_call(connection, &connection->stream_call, true) < 0) {
 		connection_free(connection);
 		return;
 	}

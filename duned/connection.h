@@ -21,6 +21,7 @@
 #define CONNECTION_OUTPUT_HIGH	262144	/* bytes waiting: calls wait too */
 #define CONNECTION_INPUT_S	10.0	/* to finish a message that was begun */
 #define CONNECTION_OUTPUT_S	30.0	/* to take at least one byte of what waits */
+#define CONNECTION_GONE_S	5.0	/* until a subscriber that shut down its side is looked after */
 
 /* A message on its way to the client. */
 struct output {
@@ -31,6 +32,8 @@ struct output {
 	int fd;			/* rides on the first byte; -1 for none */
 };
 STAILQ_HEAD(output_queue, output);
+
+struct subscription;
 
 struct connection {
 	TAILQ_ENTRY(connection) link;	/* of the server */
@@ -49,6 +52,7 @@ struct connection {
 	bool streaming;
 	struct varlink_call stream_call;
 	ev_timer stream_timer;
+	struct subscription *subscription;	/* of a stream of events; else NULL */
 };
 
 /* Takes fd and the peer's groups. NULL when out of memory (both are gone then too). */

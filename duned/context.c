@@ -129,24 +129,12 @@ static struct json_object *usage_json(const struct dune_stats *stats)
 	return limits_json(usage, DUNE_LIMIT_EPT + 1);
 }
 
-/* comm and names may hold any byte: only printable ASCII is safe in JSON and on terminals. */
-static bool put_ascii(struct json_object *object, const char *key, const char *text)
-{
-	char copy[DUNE_NAME_MAX];
-
-	snprintf(copy, sizeof(copy), "%s", text);
-	for (char *p = copy; *p; p++) {
-		if (*p < 0x20 || *p > 0x7e)
-			*p = '?';
-	}
-	return json_put_string(object, key, copy);
-}
-
 struct json_object *context_json(const struct dune_stats *stats)
 {
 	struct json_object *object = json_object_new_object();
 	char buffer[DUNE_NAME_BUFFER];
-	bool ok = json_put_int(object, "id", stats->id) && put_ascii(object, "name", stats->name) &&
+	bool ok = json_put_int(object, "id", stats->id) &&
+		  json_put_ascii(object, "name", stats->name) &&
 		  json_put_int(object, "owner", stats->owner);
 
 	if (ok && stats->pid > 0)
@@ -161,7 +149,7 @@ struct json_object *context_json(const struct dune_stats *stats)
 				     dune_name_or_number(dune_cause_name(stats->cause), "cause",
 							 stats->cause, buffer));
 	if (ok && stats->comm[0])
-		ok = put_ascii(object, "command", stats->comm);
+		ok = json_put_ascii(object, "command", stats->comm);
 	ok = ok && json_put_int(object, "created_usec", stats->created_ns / 1000) &&
 	     json_put(object, "limits", limits_json(stats->limits, DUNE_NR_LIMITS)) &&
 	     json_put(object, "usage", usage_json(stats));

@@ -20,6 +20,18 @@ bool json_put_string(struct json_object *object, const char *key, const char *va
 	return json_put(object, key, json_object_new_string(value));
 }
 
+bool json_put_ascii(struct json_object *object, const char *key, const char *text)
+{
+	char copy[JSON_ASCII_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (char *p = copy; *p; p++) {
+		if (*p < 0x20 || *p > 0x7e)
+			*p = '?';
+	}
+	return json_put_string(object, key, copy);
+}
+
 bool json_put_bool(struct json_object *object, const char *key, bool value)
 {
 	return json_put(object, key, json_object_new_boolean(value));
@@ -78,6 +90,11 @@ static bool param_store(const struct param *param, struct json_object *value)
 		return true;
 	case PARAM_OBJECT:
 		if (!json_object_is_type(value, json_type_object))
+			return false;
+		*(struct json_object **)param->ret = value;
+		return true;
+	case PARAM_ARRAY:
+		if (!json_object_is_type(value, json_type_array))
 			return false;
 		*(struct json_object **)param->ret = value;
 		return true;

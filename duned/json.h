@@ -15,6 +15,14 @@
 /* Adds value under key and takes the reference, also on failure. False when either is NULL. */
 bool json_put(struct json_object *object, const char *key, struct json_object *value);
 bool json_put_string(struct json_object *object, const char *key, const char *value);
+
+/*
+ * For text that may hold any byte, as names and comms may: only printable ASCII is safe in JSON and on
+ * terminals, the rest becomes a question mark. Cut to JSON_ASCII_MAX - 1 bytes.
+ */
+#define JSON_ASCII_MAX 128
+bool json_put_ascii(struct json_object *object, const char *key, const char *text);
+
 bool json_put_bool(struct json_object *object, const char *key, bool value);
 bool json_put_hex(struct json_object *object, const char *key, uint64_t value);
 
@@ -34,6 +42,7 @@ enum param_type {
 	PARAM_STRING,	/* const char * */
 	PARAM_INT,	/* struct param_int */
 	PARAM_OBJECT,	/* struct json_object * */
+	PARAM_ARRAY,	/* struct json_object * */
 };
 
 struct param_int {

@@ -11,7 +11,8 @@
 #include "duned/log.h"
 #include "proto/names.h"
 
-#define EVENT_BATCH 32 /* events read in one turn of the loop */
+#define EVENT_BATCH 32	/* events read in one turn of the loop */
+#define EVENT_DRAIN 64	/* batches read to be up to date: more than the module keeps */
 
 static void log_ended(const struct dune_event *event)
 {
@@ -78,9 +79,9 @@ static void close_device(struct manager *manager)
 	device_done(&manager->device);
 }
 
-static void on_device_readable(struct ev_loop *loop, ev_io *watcher, int revents)
+/* Reads one batch and passes it on; how many there were. */
+static int read_events(struct manager *manager)
 {
-	struct manager *manager = watcher->data;
 	struct dune_event events[EVENT_BATCH];
 	int count = device_events(&manager->device, events, EVENT_BATCH);
 
@@ -91,10 +92,27 @@ static void on_device_readable(struct ev_loop *loop, ev_io *watcher, int revents
 			    "reading the module's events failed: %s", strerror(-count));
 		/* Opened again by the next call. Staying would make the loop spin. */
 		close_device(manager);
-		return;
+		events_fail(&manager->events, count);
+		return 0;
 	}
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
 		log_event(&events[i]);
+		events_publish(&manager->events, &events[i]);
+	}
+	return count;
+}
+
+static void on_device_readable(struct ev_loop *loop, ev_io *watcher, int revents)
+{
+	read_events(watcher->data);
+}
+
+void manager_drain(struct manager *manager)
+{
+	for (int i = 0; i < EVENT_DRAIN && manager->device.fd >= 0; i++) {
+		if (read_events(manager) < EVENT_BATCH)
+			break;
+	}
 }
 
 /* In the first user namespace, or one that maps everything, no uid stands for several users. */
@@ -117,6 +135,7 @@ void manager_init(struct manager *manager, struct ev_loop *loop, const struct co
 {
 	*manager = (struct manager){ .loop = loop, .config = *config };
 	device_init(&manager->device, device_path);
+	events_init(&manager->events);
 	ev_init(&manager->device_watcher, on_device_readable);
 	manager->device_watcher.data = manager;
 	manager->identity_complete = read_identity_complete();

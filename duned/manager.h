@@ -11,12 +11,14 @@
 
 #include "duned/config.h"
 #include "duned/device.h"
+#include "duned/events.h"
 
 struct manager {
 	struct ev_loop *loop;
 	struct config config;
 	struct device device;
 	ev_io device_watcher;
+	struct events events;	/* who is told of the module's events */
 	bool identity_complete;	/* every uid of the system has its own number here */
 };
 
@@ -27,6 +29,12 @@ void manager_done(struct manager *manager);
 
 /* Makes the device ready and watches its events; errors as device_ready(). */
 int manager_device(struct manager *manager);
+
+/*
+ * Reads and publishes the events that the module has by now, as many as it can hold at once. A device
+ * that fails is closed.
+ */
+void manager_drain(struct manager *manager);
 
 /* The quotas in force: the configuration, cut to the module's ceilings when info is not NULL. */
 void manager_quotas(const struct manager *manager, const struct dune_info *info,

@@ -15,6 +15,7 @@
 #include "duned/json.h"
 #include "duned/log.h"
 #include "duned/request.h"
+#include "duned/subscribe.h"
 #include "proto/names.h"
 
 /* ---- answers ---- */
@@ -24,6 +25,7 @@ void answer_done(struct answer *answer)
 	json_object_put(answer->parameters);
 	if (answer->fd >= 0)
 		close(answer->fd);
+	subscription_free(answer->subscription);
 	*answer = (struct answer){ .fd = -1 };
 }
 

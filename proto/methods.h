@@ -35,6 +35,7 @@ enum dune_access {
 	X(DUNE_INTERFACE, "List", ACCESS_OWNER, list)				\
 	X(DUNE_INTERFACE, "Inspect", ACCESS_OWNER, inspect)			\
 	X(DUNE_INTERFACE, "Stats", ACCESS_OWNER, stats)				\
+	X(DUNE_INTERFACE, "Events", ACCESS_OWNER, events)			\
 	X(DUNE_INTERFACE, "Kill", ACCESS_OWNER, kill)				\
 	X(DUNE_INTERFACE, "Info", ACCESS_ANYONE, info)				\
 	X(VARLINK_SERVICE, "GetInfo", ACCESS_ANYONE, get_info)			\

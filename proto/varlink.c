@@ -342,3 +342,26 @@ int varlink_reply_encode(const char *error, struct json_object *parameters, bool
 		r = object_add(message, "continues", json_object_new_boolean(1));
 	return r ? r : message_bytes(message, VARLINK_MAX_REPLY, ret_bytes, ret_size);
 }
+
+int varlink_reply_wrap(const char *parameters, size_t size_bytes, bool continues, char **ret_bytes,
+		       size_t *ret_size)
+{
+	const char *head = "{\"parameters\":";
+	const char *tail = continues ? ",\"continues\":true}" : "}";
+	size_t head_size = strlen(head), tail_size = strlen(tail) + 1;
+	size_t size;
+	char *bytes;
+
+	if (__builtin_add_overflow(size_bytes, head_size + tail_size, &size) ||
+	    size > VARLINK_MAX_REPLY)
+		return -EMSGSIZE;
+	bytes = malloc(size);
+	if (!bytes)
+		return -ENOMEM;
+	memcpy(bytes, head, head_size);
+	memcpy(bytes + head_size, parameters, size_bytes);
+	memcpy(bytes + head_size + size_bytes, tail, tail_size);
+	*ret_bytes = bytes;
+	*ret_size = size;
+	return 0;
+}

@@ -84,4 +84,8 @@ int varlink_call_encode(const char *method, struct json_object *parameters, unsi
 int varlink_reply_encode(const char *error, struct json_object *parameters, bool continues,
 			 char **ret_bytes, size_t *ret_size);
 
+/* A reply from parameters that are JSON text already: an object, well formed by the caller's word. */
+int varlink_reply_wrap(const char *parameters, size_t size_bytes, bool continues, char **ret_bytes,
+		       size_t *ret_size);
+
 #endif

@@ -52,8 +52,9 @@ static void call_one(struct manager *manager, const char *message, size_t size, 
 		return;
 	require(methods_answer(manager, peer, &call, &answer) == 0);
 	require(varlink_reply_encode(answer.error[0] ? answer.error : NULL, answer.parameters,
-				     !answer.error[0] && answer.interval_ms, &bytes,
-				     &encoded_size) == 0);
+				     !answer.error[0] &&
+					     (answer.interval_ms || answer.subscription),
+				     &bytes, &encoded_size) == 0);
 	require(varlink_reply_decode(bytes, encoded_size - 1, &reply, NULL) == 0);
 	if (peer == &stranger)
 		require(!strstr(bytes, "\"owner\":1000"));

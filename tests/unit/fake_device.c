@@ -2,8 +2,9 @@
 /*
  * duned/device.h without a module, for tests of the service: contexts are rows of a table, their
  * descriptor is the write end of a pipe. What a test writes into it moves the context on: 'a' attached,
- * 'r' running, 'x' process gone, 'p' ended by a panic with a report. When nobody holds the write end any
- * more the context is freed, as the module does; so a copy forgotten by the service shows.
+ * 'r' running, 'x' process gone, 'p' ended by a panic with a report, 'l' meets its limit of private
+ * pages, 'L' loses an event of another context. When nobody holds the write end any more the context is
+ * freed, as the module does; so a copy forgotten by the service shows.
  *
  * Device paths: "fake"; "fake:absent" can't be opened; "fake:abi" speaks version 9; "fake:small" has a
  * ceiling of 3 contexts that the service's configuration does not know; "fake:none" allows no vcpu.
@@ -16,12 +17,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #define FAKE_CONTEXTS 1024
-#define FAKE_EVENTS   256
+#define FAKE_EVENTS   4096
 #define FAKE_PID      4242
 
 static struct {
@@ -33,6 +35,7 @@ static struct {
 	size_t nr_events;
 	uint64_t nr_lost;
 	struct dune_totals freed;
+	int pending; /* an eventfd: there are events */
 } fake;
 
 void device_init(struct device *device, const char *path)
@@ -47,6 +50,15 @@ void device_done(struct device *device)
 	device->fd = -1;
 }
 
+/* What tests write shall wake the service, as the module's events do. */
+static void fake_watch(struct device *device, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	if (epoll_ctl(device->fd, EPOLL_CTL_ADD, fd, &event) < 0)
+		perror("epoll_ctl");
+}
+
 int device_ready(struct device *device)
 {
 	if (!strcmp(device->path, "fake:absent"))
@@ -56,39 +68,48 @@ int device_ready(struct device *device)
 		return -EPROTONOSUPPORT;
 	}
 	if (device->fd < 0)
-		device->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return device->fd < 0 ? -errno : 0;
+		device->fd = epoll_create1(EPOLL_CLOEXEC);
+	if (device->fd < 0)
+		return -errno;
+	if (!fake.pending) {
+		fake.pending = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		fake_watch(device, fake.pending);
+	}
+	return 0;
 }
 
-static void fake_event(struct device *device, const struct dune_stats *stats, uint32_t type,
+static void fake_event(const struct dune_stats *stats, uint32_t type, uint32_t value,
 		       uint64_t detail)
 {
 	struct dune_event *event = &fake.events[fake.nr_events];
 	uint64_t one = 1;
+	struct timespec now;
 
 	if (fake.nr_events == FAKE_EVENTS) {
 		fake.nr_lost++;
 		return;
 	}
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	*event = (struct dune_event){
+		.time_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
 		.id = stats->id,
 		.type = type,
 		.owner = stats->owner,
 		.pid = stats->pid,
-		.value = stats->cause,
+		.value = value,
 		.detail = detail,
 	};
 	memcpy(event->name, stats->name, sizeof(event->name));
 	fake.nr_events++;
-	if (write(device->fd, &one, sizeof(one)) < 0)
+	if (write(fake.pending, &one, sizeof(one)) < 0)
 		perror("eventfd");
 }
 
-static void fake_end(struct device *device, struct dune_stats *stats, uint32_t cause)
+static void fake_end(struct dune_stats *stats, uint32_t cause)
 {
 	stats->state = DUNE_STATE_ENDED;
 	stats->cause = cause;
-	fake_event(device, stats, DUNE_EVENT_ENDED, 0xffff800000001234);
+	fake_event(stats, DUNE_EVENT_ENDED, cause, 0xffff800000001234);
 	stats->pid = 0;
 	stats->counters[DUNE_COUNT_VCPUS_NOW] = 0;
 }
@@ -106,9 +127,11 @@ static void fake_attach(struct dune_stats *stats, uint32_t state)
 	stats->exits[18] = 60;
 	stats->exits[48] = 39;
 	stats->exits[35] = 1;
+	fake_event(stats, state == DUNE_STATE_RUNNING ? DUNE_EVENT_RUNNING : DUNE_EVENT_ATTACHED, 0,
+		   0);
 }
 
-static void fake_command(struct device *device, struct dune_stats *stats, char command)
+static void fake_command(struct dune_stats *stats, char command)
 {
 	switch (command) {
 	case 'a':
@@ -118,10 +141,17 @@ static void fake_command(struct device *device, struct dune_stats *stats, char c
 		fake_attach(stats, DUNE_STATE_RUNNING);
 		break;
 	case 'x':
-		fake_end(device, stats, DUNE_END_EXIT);
+		fake_end(stats, DUNE_END_EXIT);
 		break;
 	case 'p':
-		fake_end(device, stats, DUNE_END_PANIC);
+		fake_end(stats, DUNE_END_PANIC);
+		break;
+	case 'l':
+		fake_event(stats, DUNE_EVENT_LIMIT, DUNE_LIMIT_PRIVATE,
+			   stats->limits[DUNE_LIMIT_PRIVATE]);
+		break;
+	case 'L':
+		fake_event(&(struct dune_stats){ 0 }, DUNE_EVENT_LOST, 0, 1);
 		break;
 	}
 }
@@ -134,11 +164,11 @@ static void fake_sum(struct dune_totals *totals, const struct dune_stats *stats)
 		totals->exits[i] += stats->exits[i];
 }
 
-static void fake_free(struct device *device, size_t index)
+static void fake_free(size_t index)
 {
 	struct dune_stats *stats = &fake.stats[index];
 
-	fake_event(device, stats, DUNE_EVENT_FREED, 0);
+	fake_event(stats, DUNE_EVENT_FREED, 0, 0);
 	for (int i = DUNE_COUNT_VCPUS_NOW; i <= DUNE_COUNT_SLOTS_NOW; i++)
 		stats->counters[i] = 0;
 	fake_sum(&fake.freed, stats);
@@ -152,7 +182,7 @@ static void fake_free(struct device *device, size_t index)
 }
 
 /* Lets happen what the tests wrote, and frees what nobody holds. */
-static void fake_settle(struct device *device)
+static void fake_settle(void)
 {
 	size_t i = 0;
 
@@ -161,9 +191,9 @@ static void fake_settle(struct device *device)
 		ssize_t n;
 
 		while ((n = read(fake.pipes[i], &command, 1)) == 1)
-			fake_command(device, &fake.stats[i], command);
+			fake_command(&fake.stats[i], command);
 		if (n == 0)
-			fake_free(device, i);
+			fake_free(i);
 		else
 			i++;
 	}
@@ -171,7 +201,7 @@ static void fake_settle(struct device *device)
 
 int device_info(struct device *device, struct dune_info *ret_info)
 {
-	fake_settle(device);
+	fake_settle();
 	*ret_info = (struct dune_info){
 		.abi = DUNE_ABI_VERSION,
 		.features = DUNE_FEATURE_EPT_2M | 1ull << 40,
@@ -198,7 +228,7 @@ int device_create(struct device *device, const struct device_creation *creation,
 	struct timespec now;
 	int ends[2];
 
-	fake_settle(device);
+	fake_settle();
 	if (fake.count >= ceiling)
 		return -EDQUOT;
 	stats = &fake.stats[fake.count];
@@ -214,8 +244,9 @@ int device_create(struct device *device, const struct device_creation *creation,
 	for (int i = 0; i < DUNE_NR_LIMITS; i++)
 		stats->limits[i] = creation->limits[i];
 	memcpy(stats->name, creation->name, sizeof(stats->name));
-	fake_event(device, stats, DUNE_EVENT_CREATED, 0);
+	fake_event(stats, DUNE_EVENT_CREATED, 0, 0);
 	fake.pipes[fake.count++] = ends[0];
+	fake_watch(device, ends[0]);
 	*ret_fd = ends[1];
 	*ret_id = stats->id;
 	return 0;
@@ -226,7 +257,7 @@ int device_stats(struct device *device, uint64_t after_id, struct dune_stats *bu
 {
 	uint32_t count = 0;
 
-	fake_settle(device);
+	fake_settle();
 	for (size_t i = 0; i < fake.count && count < capacity; i++) {
 		if (fake.stats[i].id > after_id)
 			buffer[count++] = fake.stats[i];
@@ -236,7 +267,7 @@ int device_stats(struct device *device, uint64_t after_id, struct dune_stats *bu
 
 int device_totals(struct device *device, struct dune_totals *ret_totals)
 {
-	fake_settle(device);
+	fake_settle();
 	*ret_totals = fake.freed;
 	ret_totals->created = fake.created;
 	for (size_t i = 0; i < fake.count; i++) {
@@ -288,23 +319,24 @@ int device_kill(struct device *device, uint64_t id)
 {
 	struct dune_stats *stats;
 
-	fake_settle(device);
+	fake_settle();
 	stats = fake_find(id);
 	if (!stats)
 		return -ENOENT;
 	if (stats->pid <= 0)
 		return -ESRCH;
-	fake_end(device, stats, DUNE_END_KILL);
+	fake_end(stats, DUNE_END_KILL);
 	return 0;
 }
 
 int device_events(struct device *device, struct dune_event *buffer, size_t capacity)
 {
-	size_t count = fake.nr_events < capacity ? fake.nr_events : capacity;
 	uint64_t number;
+	size_t count;
 
-	if (count == fake.nr_events && read(device->fd, &number, sizeof(number)) < 0 &&
-	    errno != EAGAIN)
+	fake_settle();
+	count = fake.nr_events < capacity ? fake.nr_events : capacity;
+	if (count < capacity && read(fake.pending, &number, sizeof(number)) < 0 && errno != EAGAIN)
 		return -errno;
 	memcpy(buffer, fake.events, count * sizeof(*buffer));
 	fake.nr_events -= count;
