@@ -171,6 +171,7 @@ START_TEST(methods_have_the_right_access)
 		{ "io.dune.Manager.List", ACCESS_OWNER },
 		{ "io.dune.Manager.Inspect", ACCESS_OWNER },
 		{ "io.dune.Manager.Stats", ACCESS_OWNER },
+		{ "io.dune.Manager.Events", ACCESS_OWNER },
 		{ "io.dune.Manager.Kill", ACCESS_OWNER },
 		{ "io.dune.Manager.Info", ACCESS_ANYONE },
 		{ "org.varlink.service.GetInfo", ACCESS_ANYONE },
