@@ -16,7 +16,7 @@
 
 /* Kernels that the module builds for, and the newest it was tried on. */
 #define KERNEL_FIRST 601
-#define KERNEL_TRIED 601
+#define KERNEL_TRIED 612
 
 #define SECURE_BOOT "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
@@ -72,9 +72,10 @@ static void check_kernel(const struct doctor *doctor, struct doctor_finding *fin
 		doctor_note(finding, DOCTOR_FAIL, "%s is older than 6.1", release);
 		doctor_hint(finding, "boot a kernel from 6.1 on (Debian 12's)");
 	} else if (major * 100 + minor > KERNEL_TRIED && !is_loaded(doctor)) {
-		doctor_note(finding, DOCTOR_WARN, "%s: the module was tried on 6.1 only", release);
+		doctor_note(finding, DOCTOR_WARN, "%s: the module was tried on 6.1 to 6.12",
+			    release);
 		doctor_hint(finding,
-			    "if the module does not build, boot a 6.1 kernel (Debian 12's)");
+			    "if the module does not build, boot a kernel of Debian 12 or 13");
 	}
 }
 
@@ -225,7 +226,13 @@ static void check_log(const struct doctor *doctor, struct doctor_finding *findin
 	size_t row = 0;
 
 	if (!log) {
-		doctor_note(finding, DOCTOR_OK, "not readable: as root doctor reads it");
+		if (is_loaded(doctor)) {
+			doctor_note(finding, DOCTOR_OK, "not readable; the module is there");
+			return;
+		}
+		doctor_note(finding, DOCTOR_WARN,
+			    "not readable: it may say why there is no module");
+		doctor_hint(finding, "run it as root: sudo dunectl doctor");
 		return;
 	}
 	line = last_complaint(log, is_loaded(doctor), &row);
