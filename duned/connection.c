@@ -264,6 +264,7 @@ static int handle_message(struct connection *connection, const char *message, si
 		log_end(connection, MESSAGE_CLIENT_PROTOCOL, "%s", why);
 		return r;
 	}
+	connection->called = true;
 	r = answer_call(connection, &call, false);
 	varlink_call_done(&call);
 	return r;
@@ -487,6 +488,18 @@ struct connection *connection_new(struct server *server, int fd, struct peer *pe
 	connection->stream_timer.data = connection;
 	ev_io_start(server->loop, &connection->watcher);
 	return connection;
+}
+
+bool connection_busy(const struct connection *connection)
+{
+	char byte;
+
+	if (!STAILQ_EMPTY(&connection->outputs))
+		return true;
+	if (connection->streaming)
+		return false;
+	return varlink_input_pending(&connection->input) > 0 ||
+	       recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 void connection_free(struct connection *connection)

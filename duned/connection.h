@@ -46,6 +46,7 @@ struct connection {
 	ev_timer resume;	/* next turn for calls that are already here */
 	struct varlink_input input;
 	bool input_ended;	/* the client sends no more */
+	bool called;		/* at least once */
 	struct output_queue outputs;
 	size_t output_bytes;
 	/* A call with `more` that is answered again and again; later calls wait. */
@@ -60,5 +61,8 @@ struct connection *connection_new(struct server *server, int fd, struct peer *pe
 
 /* Removes it from the server too. */
 void connection_free(struct connection *connection);
+
+/* Has a call begun to arrive that is not answered yet, or an answer not left? A stream counts as neither. */
+bool connection_busy(const struct connection *connection);
 
 #endif

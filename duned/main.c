@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "duned/config.h"
+#include "duned/drain.h"
 #include "duned/listen.h"
 #include "duned/log.h"
 #include "duned/manager.h"
@@ -154,7 +155,7 @@ static void on_stop(struct ev_loop *loop, ev_signal *watcher, int revents)
 {
 	log_message(LOG_INFO, MESSAGE_STOPPING, NULL, "stopping on signal %d", watcher->signum);
 	sd_notify(0, "STOPPING=1");
-	ev_break(loop, EVBREAK_ALL);
+	drain_begin(watcher->data);
 }
 
 static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -162,16 +163,20 @@ static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents)
 	sd_notify(0, "WATCHDOG=1");
 }
 
-/* Watches, runs until a signal to stop. */
-static void run_loop(struct ev_loop *loop)
+/* Watches, runs until a signal to stop and what has arrived by then is answered. */
+static void run_loop(struct ev_loop *loop, struct server *server)
 {
+	struct drain drain;
 	ev_signal stop_term, stop_int;
 	ev_timer watchdog;
 	uint64_t watchdog_usec;
 
+	drain_init(&drain, server);
 	ev_signal_init(&stop_term, on_stop, SIGTERM);
+	stop_term.data = &drain;
 	ev_signal_start(loop, &stop_term);
 	ev_signal_init(&stop_int, on_stop, SIGINT);
+	stop_int.data = &drain;
 	ev_signal_start(loop, &stop_int);
 	ev_init(&watchdog, on_watchdog);
 	if (sd_watchdog_enabled(0, &watchdog_usec) > 0) {
@@ -183,6 +188,7 @@ static void run_loop(struct ev_loop *loop)
 	ev_timer_stop(loop, &watchdog);
 	ev_signal_stop(loop, &stop_int);
 	ev_signal_stop(loop, &stop_term);
+	drain_done(&drain);
 }
 
 static int serve(const struct options *options, const struct config *config)
@@ -213,7 +219,7 @@ static int serve(const struct options *options, const struct config *config)
 	server_init(&server, &manager, loop, fd);
 	log_message(LOG_INFO, MESSAGE_STARTED, NULL, "version %s listens on %s", DUNE_VERSION,
 		    own_path ? own_path : "systemd's socket");
-	run_loop(loop);
+	run_loop(loop, &server);
 	if (own_path)
 		unlink(own_path);
 	server_done(&server);

@@ -178,6 +178,12 @@ void server_done(struct server *server)
 	close(server->fd);
 }
 
+void server_refuse_new(struct server *server)
+{
+	ev_timer_stop(server->loop, &server->pause);
+	ev_io_stop(server->loop, &server->watcher);
+}
+
 void server_remove(struct server *server, struct connection *connection)
 {
 	TAILQ_REMOVE(&server->connections, connection, link);

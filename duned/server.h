@@ -36,6 +36,9 @@ struct server {
 void server_init(struct server *server, struct manager *manager, struct ev_loop *loop, int fd);
 void server_done(struct server *server);
 
+/* From now on clients stay in the listening socket. */
+void server_refuse_new(struct server *server);
+
 /* Called by a connection that is going away. */
 void server_remove(struct server *server, struct connection *connection);
 
