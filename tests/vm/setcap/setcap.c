@@ -2,11 +2,13 @@
 /*
  * For the emulated machine only: CPU flags that the emulator's CPUs lack, by name. Modules that are loaded later have
  * their alternatives patched by them, so that they do what they would on such a CPU; the kernel itself does not
- * change. What the flags promise is not there: the emulator ignores the MSRs.
+ * change. What the flags promise is not there: the emulator ignores the MSRs. "mmio_clears" is no flag but what the
+ * kernel decides on CPUs whose one such bug is MMIO stale data.
  */
 #include <linux/module.h>
 #include <linux/string.h>
 #include <asm/cpufeature.h>
+#include <asm/nospec-branch.h>
 
 static char *flags;
 module_param(flags, charp, 0);
@@ -30,6 +32,10 @@ static int __init setcap_init(void)
 	char *name;
 
 	while ((name = strsep(&flags, ","))) {
+		if (!strcmp(name, "mmio_clears")) {
+			static_branch_enable(&mmio_stale_data_clear);
+			continue;
+		}
 		for (i = 0; i < ARRAY_SIZE(names) && strcmp(names[i].name, name); i++)
 			;
 		if (i == ARRAY_SIZE(names))
