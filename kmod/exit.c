@@ -182,7 +182,7 @@ static bool is_stuck(struct dune_vcpu *vcpu, u64 gpa)
 		vcpu->stuck_seq = seq;
 		vcpu->nr_stuck = 0;
 	}
-	/* A touch and a fill are the ordinary way, each counted twice; what interferes without a notifier is rare. */
+	/* A touch and a fill are the ordinary way; what interferes without a notifier is rare. */
 	return ++vcpu->nr_stuck > STUCK_MAX;
 }
 
@@ -368,8 +368,9 @@ enum vcpu_next exit_handle_irqoff(struct dune_vcpu *vcpu)
 			return VCPU_HANDLE;
 		return hypercall(vcpu);
 	case EXIT_REASON_EPT_VIOLATION:
-		if (trace_dune_exit_enabled() || is_stuck(vcpu, gpa) ||
-		    !ept_fill_irqoff(vcpu, gpa, violation_access(vcpu)))
+		/* Waiting for an invalidation to end is not being stuck, so only what was filled counts. */
+		if (trace_dune_exit_enabled() ||
+		    !ept_fill_irqoff(vcpu, gpa, violation_access(vcpu)) || is_stuck(vcpu, gpa))
 			return VCPU_HANDLE;
 		count_violation(vcpu);
 		return VCPU_ENTER;
