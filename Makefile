@@ -176,7 +176,12 @@ $(B)/tests/vm/ring0_%: tests/vm/progs/ring0_%.c $(B)/libdune.a
 	$(call say,VMPROG,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 -O2 -g $(WARN) $(WERROR) -static -MMD -MP -MF $@.d \
-		-o $@ $< $(B)/libdune.a $(LIBDUNE_LIBS)
+		-o $@ $< $(filter %.o %.a,$^) $(LIBDUNE_LIBS)
+
+# One of them is in pieces
+HOSTMEM_OBJS = $(call objs,tests/vm/progs/hostmem)
+$(HOSTMEM_OBJS): CFLAGS := -std=gnu11 -O2 -g $(WARN) $(WERROR)
+$(B)/tests/vm/ring0_hostmem: $(HOSTMEM_OBJS)
 
 $(B)/examples/%: $(B)/libdune/examples/%.o $(B)/libdune.a
 	$(call say,LD,$@)

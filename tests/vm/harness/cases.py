@@ -10,6 +10,7 @@ TABLE = VM / "cases.cfg"
 CPUS = ("haswell_4770", "broadwell_ult", "skylake_x")
 MAX_SMP = 2             # Bochs crawls with more
 MAX_MEMORY_MB = 2048
+MAX_NODES = 2
 MAX_TIMEOUT = 7200
 
 
@@ -21,6 +22,7 @@ class Case:
     cpu: str = "skylake_x"
     timeout: int = 60           # seconds of wall time after the boot
     memory: int = 256           # MB
+    nodes: int = 1              # of memory and CPUs (NUMA)
     needs: tuple = ("vmx",)     # CPU flags; without them a case is skipped, never passed
     uses: tuple = ()            # paths in the machine; without them a case fails
     run: str = ""               # command in the machine; default: the script cases/NAME.sh
@@ -77,6 +79,7 @@ KEYS = {
     "cpu": _one_of(*CPUS),
     "timeout": _number(1, MAX_TIMEOUT),
     "memory": _number(128, MAX_MEMORY_MB),
+    "nodes": _number(1, MAX_NODES),
     "needs": lambda text: tuple(text.split()),
     "uses": lambda text: tuple(text.split()),
     "run": _command,

@@ -30,7 +30,7 @@ def _content(entry):
     return data
 
 
-def _member(entry, inode, data):
+def member(entry, inode, data):
     """One archive member in the "newc" format (Documentation/driver-api/early-userspace)."""
     name = entry.dest.lstrip("/").encode() + b"\0"
     fields = (inode, entry.kind | entry.mode, entry.uid, entry.uid, 1, 0, len(data), 0, 0,
@@ -39,7 +39,7 @@ def _member(entry, inode, data):
     return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
 
 
-TRAILER = _member(Entry("TRAILER!!!", 0, 0), 0, b"")
+TRAILER = member(Entry("TRAILER!!!", 0, 0), 0, b"")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _pack(members, entries):
     part = members.with_suffix(".part")
     with open(part, "wb") as out:
         for inode, entry in enumerate(entries, 1):
-            data = _member(entry, inode, _content(entry))
+            data = member(entry, inode, _content(entry))
             index.append((entry.dest, entry.words, offset, len(data)))
             offset += len(data)
             out.write(data)

@@ -11,7 +11,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from . import ram
+from . import numa, ram
 from .paths import OUT
 
 # Emulated instructions per virtual second. Low values make a boot cheap (delays are short); much
@@ -70,7 +70,7 @@ class Machine:
     """Use as a context manager; afterwards the emulator is gone and its folder removed."""
 
     def __init__(self, kernel, initrd, cmdline="", smp=1, smt=False, cpu="skylake_x", memory=256,
-                 tracefs=False, kaslr=False, terminal_port=None, ips=IPS, hide=()):
+                 nodes=1, tracefs=False, kaslr=False, terminal_port=None, ips=IPS, hide=()):
         OUT.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="machine.", dir=OUT))
         self.serial = self.folder / "serial.log"
@@ -84,6 +84,7 @@ class Machine:
         words = tuple(word for word in CMDLINE if word.split("=")[0] not in own)
         words += (f"tsc_early_khz={ips // 1000}", f"clearcpuid={','.join((hidden, *hide))}",
                   "" if tracefs else NO_TRACEFS, cmdline)
+        initrd = numa.table(nodes, smp, memory) + initrd
         ram.write_image(self.folder / "ram.img", kernel, initrd, " ".join(words).strip(), memory,
                         kaslr)
         com1 = (f"mode=socket-client, dev=127.0.0.1:{terminal_port}" if terminal_port else

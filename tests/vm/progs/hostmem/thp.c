@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Rows: transparent 2M pages made, split and moved, and what of memory is executable.
+ */
+#include "tests/vm/progs/hostmem/hostmem.h"
+
+/* ---- 2M pages ---- */
+
+static long huge_kb(void)
+{
+	return file_number("/proc/self/smaps_rollup", "AnonHugePages");
+}
+
+void huge_map(unsigned int pages, int prot)
+{
+	long before;
+
+	region_map(&mem, pages);
+	if (madvise(mem.at, pages * PAGE, MADV_HUGEPAGE))
+		row_skip("no transparent huge pages");
+	before = huge_kb();
+	must(mprotect(mem.at, pages * PAGE, prot));
+	region_write(&mem);
+	if (huge_kb() - before != (long)(pages * PAGE / 1024))
+		row_fail("%ld KB of %lu are in huge pages", huge_kb() - before,
+			 pages * PAGE / 1024);
+}
+
+static void row_thp_young(void)
+{
+	huge_map(BLOCK, PROT_READ | PROT_WRITE);
+	race_young(&mem);
+}
+
+/* Parts of 2M pages go, change protection, are moved away: the rest of them stays what it is. */
+static void row_thp_split(void)
+{
+	long large = stat_of(DUNE_COUNT_EPT_LARGE);
+
+	huge_map(LARGE, PROT_READ | PROT_WRITE);
+	region_check(&mem);
+	if (stat_of(DUNE_COUNT_EPT_LARGE) == large)
+		row_fail("no 2M page in EPT");
+	must(madvise(mem.at + 7 * PAGE, 3 * PAGE, MADV_DONTNEED));
+	memset(&mem.stamp[7], 0, 3 * sizeof(*mem.stamp));
+	region_check(&mem);
+	must(mprotect(mem.at + (BLOCK + 9) * PAGE, PAGE, PROT_READ));
+	expect_signal(signal_of(store_to(mem.at + (BLOCK + 9) * PAGE, 1)), SIGSEGV,
+		      "read-only piece");
+	page_write(&mem, BLOCK + 8);
+	page_write(&mem, BLOCK + 10);
+	region_check(&mem);
+	must(mprotect(mem.at + (BLOCK + 9) * PAGE, PAGE, PROT_READ | PROT_WRITE));
+	page_write(&mem, BLOCK + 9);
+	region_check(&mem);
+	must(munmap(mem.at + (LARGE - 16) * PAGE, 16 * PAGE));
+	expect_signal(signal_of(load_of(mem.at + (LARGE - 16) * PAGE)), SIGSEGV, "unmapped piece");
+	mem.pages -= 16;
+	region_check(&mem);
+}
+
+static int job_collapse(void)
+{
+	int error = host_madvise(MADV_COLLAPSE);
+
+	/* The guest splits meanwhile: a collapse that came too late is none of our business. */
+	return error == EINVAL ? EINVAL : 0;
+}
+
+/* A collapse replaces the 4K pages under the guest. */
+static void row_thp_collapse(void)
+{
+	long before;
+
+	region_map(&mem, LARGE);
+	must(madvise(mem.at, LARGE * PAGE, MADV_NOHUGEPAGE));
+	region_write(&mem);
+	must(madvise(mem.at, LARGE * PAGE, MADV_HUGEPAGE));
+	before = huge_kb();
+	if (madvise(mem.at, LARGE * PAGE, MADV_COLLAPSE)) {
+		if (errno == EINVAL)
+			row_skip("no MADV_COLLAPSE");
+		row_fail("MADV_COLLAPSE: %s", strerror(errno));
+	}
+	if (huge_kb() <= before)
+		row_fail("nothing collapsed");
+	region_check(&mem);
+	region_write(&mem);
+	region_check(&mem);
+}
+
+static void row_thp_race(void)
+{
+	time_t deadline = race_deadline();
+	long before = vmstat("thp_split_pmd "), large = stat_of(DUNE_COUNT_EPT_LARGE);
+
+	huge_map(LARGE, PROT_READ | PROT_WRITE);
+	host_begin(job_collapse, &mem);
+	do {
+		unsigned int page = rnd(mem.pages);
+
+		must(madvise(mem.at + page * PAGE, PAGE, MADV_DONTNEED));
+		mem.stamp[page] = 0;
+		region_hammer(&mem, 200);
+	} while (host_goes_on(10, deadline));
+	if (host_end())
+		row_fail("collapse: %s", strerror(atomic_load(&host->error)));
+	region_check(&mem);
+	if (vmstat("thp_split_pmd ") <= before || stat_of(DUNE_COUNT_EPT_LARGE) == large)
+		row_fail("no 2M page was split or none was in EPT");
+}
+
+/* ---- protection of executable 2M pages ---- */
+
+/* mov $value, %eax; ret */
+static void code_write(unsigned char *at, uint32_t value)
+{
+	at[0] = 0xb8;
+	memcpy(at + 1, &value, 4);
+	at[5] = 0xc3;
+}
+
+static uint32_t code_run(const unsigned char *at)
+{
+	return ((uint32_t(*)(void))(uintptr_t)at)();
+}
+
+#define CODE 1024 /* where it is in a page: no probe is there */
+
+static void code_expect(unsigned int page, uint32_t value)
+{
+	volatile uint32_t got = 0;
+
+	expect_signal(signal_of(got = code_run(mem.at + page * PAGE + CODE)), 0, "executable page");
+	if (got != value)
+		row_fail("code of page %u gives %u, not %u", page, got, value);
+}
+
+static void exec_on(unsigned int first, unsigned int pages, int prot)
+{
+	must(mprotect(mem.at + first * PAGE, pages * PAGE, prot));
+	for (unsigned int p = first; p < first + pages; p += 37) {
+		int write = signal_of(store_to(mem.at + p * PAGE + 512, 1));
+		uint32_t (*run)(void) = (void *)(mem.at + p * PAGE + CODE);
+
+		expect_signal(write, prot & PROT_WRITE ? 0 : SIGSEGV, "write");
+		expect_signal(signal_of(run()), prot & PROT_EXEC ? 0 : SIGSEGV, "execute");
+	}
+}
+
+static void exec_rows(void)
+{
+	static const int prots[] = { PROT_READ | PROT_WRITE | PROT_EXEC,
+				     PROT_READ | PROT_EXEC,
+				     PROT_READ,
+				     PROT_READ | PROT_WRITE,
+				     PROT_READ | PROT_EXEC,
+				     PROT_READ | PROT_WRITE | PROT_EXEC };
+
+	for (unsigned int p = 0; p < mem.pages; p++)
+		code_write(mem.at + p * PAGE + CODE, p);
+	/* Whole 2M pages first; then a piece, which splits one. */
+	for (size_t i = 0; i < sizeof(prots) / sizeof(*prots); i++)
+		exec_on(0, mem.pages, prots[i]);
+	for (size_t i = 0; i < sizeof(prots) / sizeof(*prots); i++) {
+		exec_on(100, 50, prots[i]);
+		code_expect(99, 99);
+		code_expect(150, 150);
+	}
+	code_write(mem.at + 120 * PAGE + CODE, 77777);
+	code_expect(120, 77777);
+	must(madvise(mem.at + 200 * PAGE, PAGE, MADV_DONTNEED));
+	mem.stamp[200] = 0;
+	code_write(mem.at + 200 * PAGE + CODE, 88888);
+	code_expect(200, 88888);
+	region_check(&mem);
+}
+
+static void row_exec_small(void)
+{
+	region_map(&mem, BLOCK);
+	must(madvise(mem.at, BLOCK * PAGE, MADV_NOHUGEPAGE));
+	must(mprotect(mem.at, BLOCK * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC));
+	region_write(&mem);
+	exec_rows();
+}
+
+static void row_exec_thp(void)
+{
+	huge_map(LARGE, PROT_READ | PROT_WRITE | PROT_EXEC);
+	exec_rows();
+}
+
+/* ---- moved ---- */
+
+static void mremap_to(unsigned long misalign)
+{
+	unsigned char *was = mem.at, *to = mmap(NULL, 4 * HUGE, PROT_NONE,
+						MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	must(to);
+	to = (void *)((((uintptr_t)to + HUGE - 1) & ~(HUGE - 1)) + misalign);
+	must(mremap(mem.at, mem.pages * PAGE, mem.pages * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to));
+	mem.at = to;
+	expect_signal(signal_of(load_of(was)), SIGSEGV, "where it was");
+	region_check(&mem);
+	region_write(&mem);
+	region_check(&mem);
+}
+
+static void row_mremap_thp(void)
+{
+	huge_map(BLOCK, PROT_READ | PROT_WRITE);
+	mremap_to(0);
+	mremap_to(5 * PAGE);
+}
+
+const struct row thp_rows[] = {
+	{ "thp-young", row_thp_young },	      { "thp-split", row_thp_split },
+	{ "thp-collapse", row_thp_collapse }, { "thp-race", row_thp_race },
+	{ "exec-4k", row_exec_small },	      { "exec-thp", row_exec_thp },
+	{ "mremap-thp", row_mremap_thp },     {},
+};
