@@ -22,7 +22,7 @@ class Case:
     cpu: str = "skylake_x"
     timeout: int = 60           # seconds of wall time after the boot
     memory: int = 256           # MB
-    nodes: int = 1              # of memory and CPUs (NUMA)
+    nodes: int = 1              # of memory (NUMA)
     needs: tuple = ("vmx",)     # CPU flags; without them a case is skipped, never passed
     uses: tuple = ()            # paths in the machine; without them a case fails
     run: str = ""               # command in the machine; default: the script cases/NAME.sh

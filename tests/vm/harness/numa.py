@@ -12,9 +12,9 @@ ENABLED = 1
 TABLE = "kernel/firmware/acpi/srat.aml"
 
 
-def _cpu(node, apic_id):
-    """Processor Local APIC/SAPIC Affinity (ACPI 5.2.16.1)."""
-    return struct.pack("<BBBBIB3sI", 0, 16, node, apic_id, ENABLED, 0, b"\0\0\0", 0)
+def _cpu(apic_id):
+    """Processor Local APIC/SAPIC Affinity (ACPI 5.2.16.1). All are of one package, so of one node."""
+    return struct.pack("<BBBBIB3sI", 0, 16, 0, apic_id, ENABLED, 0, b"\0\0\0", 0)
 
 
 def _memory(node, start, size):
@@ -32,10 +32,10 @@ def _srat(structures):
 
 
 def table(nodes, smp, memory_mb):
-    """What goes before the initramfs; nothing for one node. CPUs and memory are dealt out evenly."""
+    """What goes before the initramfs; nothing for one node. Memory is dealt out evenly."""
     if nodes == 1:
         return b""
     size = memory_mb // nodes * MB
-    structures = [_cpu(cpu * nodes // smp, cpu) for cpu in range(smp)]
+    structures = [_cpu(cpu) for cpu in range(smp)]
     structures += [_memory(node, node * size, size) for node in range(nodes)]
     return member(Entry(TABLE, stat.S_IFREG, 0o644), 0, _srat(structures))
