@@ -80,6 +80,12 @@ $(B)/duned/exporter/dune-exporter: $(EXPORTER_OBJS) $(B)/libdune.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(EXPORTER_LIBS)
 
+# Documents for tests of its page
+EXPORTER_DEMO_OBJS := $(patsubst %,$(B)/duned/exporter/%.o,history trouble sample) $(B)/proto/names.o
+$(B)/tests/service/exporter/demo_history: $(B)/tests/service/exporter/demo_history.o $(EXPORTER_DEMO_OBJS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c -lm
+
 # libdune: client/ (to the service) and host/ (entering Dune mode), without and with sharing
 .PHONY: libdune dunectl
 user: libdune dunectl
@@ -413,6 +419,11 @@ demo: deps
 check-service: user $(B)/tests/unit/duned-fake
 	@B=$(B) MAKE="$(MAKE)" tests/service/run $(CASES)
 
+.PHONY: check-exporter
+## check-exporter	alert rules, dashboard, Prometheus and the page in Chromium; CASES="rules prometheus page"
+check-exporter: exporter $(B)/tests/unit/duned-fake $(B)/tests/service/exporter/demo_history
+	@B=$(B) tests/service/exporter/run $(CASES)
+
 ## check		all tests: check-style, check-unit, check-abi, check-service, check-vm
 .PHONY: check
 check:
@@ -461,6 +472,7 @@ define INSTALL_LIST
 755 $(B)/dune-exec $(LIBEXECDIR)/dune-exec
 755 $(B)/duned/exporter/dune-exporter $(LIBEXECDIR)/dune-exporter
 644 duned/exporter/dune.rules.yml $(DATADIR)/dune/prometheus/dune.rules.yml
+644 duned/exporter/dashboard.json $(DATADIR)/dune/grafana/dune.json
 644 $(B)/libdune.so.1 $(LIBDIR)/libdune.so.1
 644 $(B)/libdune.a $(LIBDIR)/libdune.a
 $(call install_all,644,$(PUBLIC_HEADERS),$(INCLUDEDIR))
