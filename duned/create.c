@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Create; see create.h. Quotas are counted from the module's own list at the time of the call. */
+/*
+ * Create; see create.h. Quotas and names are decided from the ledger, so that a creation costs the same
+ * however many contexts there are.
+ */
 #include "duned/create.h"
 
 #include <errno.h>
@@ -8,7 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "duned/admit.h"
 #include "duned/context.h"
+#include "duned/identity.h"
 #include "duned/json.h"
 #include "duned/log.h"
 #include "duned/request.h"
@@ -21,9 +26,10 @@ struct creation {
 	struct request *request;
 	struct answer *answer;
 	struct device_creation wanted;
+	struct charge charge;
 	struct dune_info info;
-	struct config quotas;
-	struct context_list list;
+	struct manager_limits limits;
+	struct admit_rates rates;
 };
 
 static int stop(int r)
@@ -31,42 +37,34 @@ static int stop(int r)
 	return r < 0 ? r : 1;
 }
 
-static int answer_quota(struct answer *answer, const char *limit, int64_t maximum, uint64_t used)
-{
-	struct json_object *parameters = json_object_new_object();
-	bool ok = json_put_string(parameters, "limit", limit) &&
-		  json_put_int(parameters, "maximum", (uint64_t)maximum) &&
-		  json_put_int(parameters, "used", used);
-
-	return stop(answer_error(answer, DUNE_ERROR("QuotaExceeded"), json_finish(parameters, ok)));
-}
-
-static int answer_limit(struct answer *answer, const char *limit, int64_t maximum)
-{
-	struct json_object *parameters = json_object_new_object();
-	bool ok = json_put_string(parameters, "limit", limit) &&
-		  json_put_int(parameters, "maximum", (uint64_t)maximum);
-
-	return stop(answer_error(answer, DUNE_ERROR("InvalidLimit"), json_finish(parameters, ok)));
-}
-
 /* ---- limits ---- */
+
+/* The most contexts that the owner may have, as far as that is said of users: the module sees to it, too. */
+static int64_t contexts_maximum(const struct creation *creation)
+{
+	struct quota_holding holding[QUOTA_MAX_HOLDING];
+	size_t count = quota_holding(&creation->request->manager->config.quotas, &creation->charge,
+				     QUOTA_CONTEXTS, holding);
+	int64_t maximum = creation->limits.contexts_per_host;
+
+	if (count && holding[0].account.scope == QUOTA_USER && holding[0].maximum < maximum)
+		maximum = holding[0].maximum;
+	return maximum;
+}
 
 /* Decides each limit: asked for and within the maximum, else the default. */
 static int decide_limits(struct creation *creation, struct json_object *wanted)
 {
-	const struct config *quotas = &creation->quotas;
-	const int64_t defaults[DUNE_NR_LIMITS] = {
-		[DUNE_LIMIT_VCPUS] = quotas->defaults.vcpus,
-		[DUNE_LIMIT_PRIVATE] = quotas->defaults.private_pages,
-		[DUNE_LIMIT_EPT] = quotas->defaults.ept_pages,
-		[DUNE_LIMIT_CONTEXTS] = quotas->contexts_per_user,
-	};
-	const int64_t maximum[DUNE_NR_LIMITS] = {
-		[DUNE_LIMIT_VCPUS] = quotas->maximum.vcpus,
-		[DUNE_LIMIT_PRIVATE] = quotas->maximum.private_pages,
-		[DUNE_LIMIT_EPT] = quotas->maximum.ept_pages,
-		[DUNE_LIMIT_CONTEXTS] = quotas->contexts_per_user,
+	const struct config_limits *defaults = &creation->limits.defaults;
+	const struct config_limits *maximum = &creation->limits.maximum;
+	const int64_t contexts = contexts_maximum(creation);
+	const struct {
+		int64_t initial, maximum;
+	} rows[DUNE_NR_LIMITS] = {
+		[DUNE_LIMIT_VCPUS] = { defaults->vcpus, maximum->vcpus },
+		[DUNE_LIMIT_PRIVATE] = { defaults->private_pages, maximum->private_pages },
+		[DUNE_LIMIT_EPT] = { defaults->ept_pages, maximum->ept_pages },
+		[DUNE_LIMIT_CONTEXTS] = { contexts, contexts },
 	};
 	struct param_int asked[DUNE_NR_LIMITS] = { 0 };
 	struct param params[DUNE_NR_LIMITS];
@@ -77,79 +75,84 @@ static int decide_limits(struct creation *creation, struct json_object *wanted)
 	if (params_decode(wanted, params, DUNE_NR_LIMITS, &bad) < 0)
 		return stop(answer_bad_parameter(creation->answer, "limits"));
 	for (unsigned int i = 0; i < DUNE_NR_LIMITS; i++) {
-		int64_t limit = asked[i].set ? asked[i].value : defaults[i];
+		int64_t limit = asked[i].set ? asked[i].value : rows[i].initial;
 
 		/* A default below 1 is a ceiling of 0: to the module, 0 would mean the ceiling. */
-		if (limit < 1 || limit > maximum[i])
-			return answer_limit(creation->answer, dune_limit_name(i), maximum[i]);
+		if (limit < 1 || limit > rows[i].maximum)
+			return answer_limit(creation->answer, dune_limit_name(i), rows[i].maximum);
 		creation->wanted.limits[i] = (uint64_t)limit;
 	}
 	return 0;
 }
 
-/* ---- quotas and names ---- */
+/* ---- quotas ---- */
 
-static bool name_is_taken(const struct creation *creation, const char *name)
+/* Before anything else: a user without any contexts left needs no other reason. */
+static int check_contexts(struct creation *creation)
 {
-	for (size_t i = 0; i < creation->list.count; i++) {
-		const struct dune_stats *entry = &creation->list.entries[i];
+	const uint64_t growth[QUOTA_NR_SUMS] = { [QUOTA_CONTEXTS] = 1 };
 
-		if (entry->owner == creation->request->peer->uid &&
-		    entry->state != DUNE_STATE_ENDED && !strcmp(entry->name, name))
-			return true;
+	return admit_growth(creation->request, creation->answer, &creation->charge, growth);
+}
+
+/* What the limits promise, and the limit that this context itself puts on its owner's contexts. */
+static int check_promises(struct creation *creation)
+{
+	const struct quota_key owner = { .scope = QUOTA_USER, .id = creation->charge.uid };
+	const uint64_t *limits = creation->wanted.limits;
+	const uint64_t growth[QUOTA_NR_SUMS] = {
+		[QUOTA_VCPUS] = limits[DUNE_LIMIT_VCPUS],
+		[QUOTA_PRIVATE] = limits[DUNE_LIMIT_PRIVATE],
+		[QUOTA_EPT] = limits[DUNE_LIMIT_EPT],
+	};
+	uint64_t own = ledger_used(&creation->request->manager->ledger, &owner, QUOTA_CONTEXTS);
+
+	if (own >= limits[DUNE_LIMIT_CONTEXTS])
+		return answer_quota(creation->answer, "contexts", NULL, NULL,
+				    (int64_t)limits[DUNE_LIMIT_CONTEXTS], own);
+	return admit_growth(creation->request, creation->answer, &creation->charge, growth);
+}
+
+/* ---- names ---- */
+
+/* Which names are known is the ledger's; whether their contexts are still living is the module's. */
+static int name_is_taken(const struct creation *creation, const char *name, bool *ret_taken)
+{
+	struct manager *manager = creation->request->manager;
+	struct ledger_entry *entry;
+	struct dune_stats stats;
+	int r;
+
+	while ((entry = ledger_by_name(&manager->ledger, creation->charge.uid, name))) {
+		r = context_by_id(&manager->device, entry->id, &stats);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		if (!r && stats.state != DUNE_STATE_ENDED)
+			break;
+		ledger_forget_name(entry);
 	}
-	return false;
-}
-
-static uint64_t count_own(const struct creation *creation)
-{
-	uint64_t own = 0;
-
-	for (size_t i = 0; i < creation->list.count; i++)
-		own += creation->list.entries[i].owner == creation->request->peer->uid;
-	return own;
-}
-
-/* Those that hold for everybody. */
-static int check_quotas(struct creation *creation)
-{
-	const struct config *quotas = &creation->quotas;
-	uint64_t own = count_own(creation);
-
-	if (own >= (uint64_t)quotas->contexts_per_user)
-		return answer_quota(creation->answer, "contexts_per_user",
-				    quotas->contexts_per_user, own);
-	if (creation->list.count >= (size_t)quotas->contexts_per_host)
-		return answer_quota(creation->answer, "contexts_per_host",
-				    quotas->contexts_per_host, creation->list.count);
+	*ret_taken = entry != NULL;
 	return 0;
-}
-
-/* The limit that this context itself puts on its owner's contexts. */
-static int check_own_quota(struct creation *creation)
-{
-	uint64_t own = count_own(creation), limit = creation->wanted.limits[DUNE_LIMIT_CONTEXTS];
-
-	return own < limit ? 0 : answer_quota(creation->answer, "contexts", (int64_t)limit, own);
 }
 
 /* The name asked for, or one made from the number of contexts ever created. */
 static int decide_name(struct creation *creation)
 {
-	if (creation->wanted.name[0]) {
-		if (!name_is_taken(creation, creation->wanted.name))
-			return 0;
-		return stop(answer_error_string(creation->answer, DUNE_ERROR("NameTaken"), "name",
-						creation->wanted.name));
+	char *name = creation->wanted.name;
+	bool made = !name[0], taken = true;
+	int r = 0;
+
+	for (uint64_t n = 1; taken && n <= (made ? NAME_ATTEMPTS : 1); n++) {
+		if (made)
+			snprintf(name, sizeof(creation->wanted.name), "c%" PRIu64,
+				 (uint64_t)creation->info.created + n);
+		r = name_is_taken(creation, name, &taken);
+		if (r < 0)
+			return stop(answer_device_failed(creation->answer, "stats", r));
 	}
-	for (uint64_t n = 1; n <= NAME_ATTEMPTS; n++) {
-		snprintf(creation->wanted.name, sizeof(creation->wanted.name), "c%" PRIu64,
-			 (uint64_t)creation->info.created + n);
-		if (!name_is_taken(creation, creation->wanted.name))
-			return 0;
-	}
-	return stop(answer_error_string(creation->answer, DUNE_ERROR("NameTaken"), "name",
-					creation->wanted.name));
+	if (!taken)
+		return 0;
+	return stop(answer_error_string(creation->answer, DUNE_ERROR("NameTaken"), "name", name));
 }
 
 /* ---- the steps ---- */
@@ -173,19 +176,30 @@ static int decode(struct creation *creation, struct json_object **ret_limits)
 	return 0;
 }
 
+/* What the module allows and holds, and who asks. */
 static int survey(struct creation *creation)
 {
-	struct manager *manager = creation->request->manager;
-	int r = request_device(creation->request, creation->answer);
+	struct request *request = creation->request;
+	struct manager *manager = request->manager;
+	int r = admit_settle(request, creation->answer);
 
 	if (r)
 		return r;
 	r = device_info(&manager->device, &creation->info);
 	if (r < 0)
 		return stop(answer_device_failed(creation->answer, "info", r));
-	manager_quotas(manager, &creation->info, &creation->quotas);
-	r = context_list_read(&manager->device, &creation->list);
-	return r < 0 ? stop(answer_device_failed(creation->answer, "stats", r)) : 0;
+	manager_limits(manager, &creation->info, &creation->limits);
+	r = identity_labels(request->peer, &manager->config.quotas, &creation->wanted.labels);
+	if (r == -ESRCH) {
+		log_client(request->peer->uid,
+			   "refused: the process that connected, pid %d, is gone",
+			   request->peer->pid);
+		return stop(
+			answer_error_plain(creation->answer, VARLINK_ERROR("PermissionDenied")));
+	}
+	creation->charge =
+		(struct charge){ .uid = request->peer->uid, .labels = creation->wanted.labels };
+	return r;
 }
 
 /* The reply; on failure the descriptor is closed with the answer, and the context goes with it. */
@@ -205,20 +219,37 @@ static int reply(struct creation *creation, uint64_t id)
 	return answer_reply(creation->answer, json_finish(parameters, ok));
 }
 
+/* The module counts by itself and has the last word. */
+static int answer_refused(struct creation *creation, int error)
+{
+	int64_t maximum = creation->limits.contexts_per_host;
+
+	if (error != -EDQUOT && error != -ENOSPC)
+		return answer_device_failed(creation->answer, "create", error);
+	return answer_quota(creation->answer, "contexts", "host", NULL, maximum,
+			    creation->info.contexts);
+}
+
+/* Counted first: nothing can fail once the module has made the context. */
 static int create(struct creation *creation)
 {
 	struct request *request = creation->request;
-	struct device *device = &request->manager->device;
+	struct manager *manager = request->manager;
+	struct ledger_entry *entry;
 	uint64_t id;
 	int r;
 
-	r = device_create(device, &creation->wanted, &creation->answer->fd, &id);
-	/* The module counts by itself and has the last word. */
-	if (r == -EDQUOT)
-		return answer_quota(creation->answer, "contexts_per_host",
-				    creation->quotas.contexts_per_host, creation->info.contexts);
+	r = ledger_reserve(&manager->ledger, &creation->charge, creation->wanted.limits,
+			   creation->wanted.name, &entry);
 	if (r < 0)
-		return answer_device_failed(creation->answer, "create", r);
+		return r;
+	r = device_create(&manager->device, &creation->wanted, &creation->answer->fd, &id);
+	if (r < 0) {
+		ledger_cancel(&manager->ledger, entry);
+		return answer_refused(creation, r);
+	}
+	ledger_commit(&manager->ledger, entry, id);
+	admit_rate_take(&creation->rates);
 	log_message(LOG_DEBUG, MESSAGE_CONTEXT_CREATED,
 		    LOG_FIELDS(LOG_NUMBER("DUNE_CONTEXT", id),
 			       LOG_TEXT("DUNE_NAME", creation->wanted.name),
@@ -235,7 +266,6 @@ int method_create(struct request *request, struct answer *answer)
 		.request = request,
 		.answer = answer,
 		.wanted.owner = request->peer->uid,
-		.wanted.labels.creator_pid = request->peer->pid,
 	};
 	struct json_object *limits = NULL;
 	int r;
@@ -247,15 +277,16 @@ int method_create(struct request *request, struct answer *answer)
 	if (!r)
 		r = survey(&creation);
 	if (!r)
-		r = check_quotas(&creation);
+		r = check_contexts(&creation);
 	if (!r)
 		r = decide_limits(&creation, limits);
 	if (!r)
-		r = check_own_quota(&creation);
+		r = check_promises(&creation);
+	if (!r)
+		r = admit_rate(request, answer, &creation.charge, &creation.rates);
 	if (!r)
 		r = decide_name(&creation);
 	if (!r)
 		r = create(&creation);
-	context_list_done(&creation.list);
 	return r < 0 ? r : 0;
 }

@@ -154,7 +154,7 @@ static struct json_object *limits_json(const struct config_limits *limits, int64
 	return json_finish(object, ok);
 }
 
-static struct json_object *quotas_json(const struct config *quotas)
+static struct json_object *quotas_json(const struct manager_limits *quotas)
 {
 	struct json_object *object = json_object_new_object();
 	int64_t per_user = quotas->contexts_per_user;
@@ -171,7 +171,7 @@ int method_info(struct request *request, struct answer *answer)
 	struct manager *manager = request->manager;
 	struct json_object *parameters;
 	struct dune_info info;
-	struct config quotas;
+	struct manager_limits quotas;
 	const char *bad;
 	int problem;
 	bool ok;
@@ -181,7 +181,7 @@ int method_info(struct request *request, struct answer *answer)
 	problem = manager_device(manager);
 	if (!problem)
 		problem = device_info(&manager->device, &info);
-	manager_quotas(manager, problem ? NULL : &info, &quotas);
+	manager_limits(manager, problem ? NULL : &info, &quotas);
 	parameters = json_object_new_object();
 	ok = json_put_string(parameters, "version", DUNE_VERSION) &&
 	     json_put(parameters, "module", module_json(manager, problem, &info)) &&

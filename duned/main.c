@@ -5,12 +5,13 @@
 #include <ev.h>
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -19,18 +20,21 @@
 #include "duned/listen.h"
 #include "duned/log.h"
 #include "duned/manager.h"
+#include "duned/reload.h"
 #include "duned/server.h"
 #include "proto/methods.h"
 #include "proto/names.h"
 
-#define DEFAULT_CONFIG	DUNE_SYSCONFDIR "/dune/duned.conf"
-#define EXIT_USAGE	2
-#define SPARE_FDS	64	/* beside the connections: device, loop, contexts on their way */
+#define DEFAULT_CONFIG DUNE_SYSCONFDIR "/dune/duned.conf"
+#define EXIT_USAGE     2
+#define DEFAULT_STATE  "/var/lib/duned"
+#define QUOTAS_FILE    "quotas.conf"
 
 struct options {
-	const char *config;	/* NULL: the default, which may be missing */
-	const char *socket;	/* NULL: systemd's or the default */
+	const char *config; /* NULL: the default, which may be missing */
+	const char *socket; /* NULL: systemd's or the default */
 	const char *device;
+	const char *state; /* NULL: systemd's, the default, or none beside a configuration */
 	bool check;
 	bool debug;
 };
@@ -44,6 +48,7 @@ static const char usage[] =
 	"  --config=FILE  read FILE and FILE.d/*.conf instead of " DEFAULT_CONFIG "\n"
 	"  --socket=PATH  listen on PATH instead of systemd's socket or " DUNE_SOCKET "\n"
 	"  --device=PATH  use PATH instead of " DEVICE_PATH "\n"
+	"  --state=DIR    keep the quotas set at run time in DIR instead of " DEFAULT_STATE "\n"
 	"  --check        check the configuration, print what is in force, and exit\n"
 	"  --debug        log every event\n"
 	"  --version      print the version and exit\n"
@@ -53,6 +58,7 @@ enum option_id {
 	OPTION_CONFIG = 1,
 	OPTION_SOCKET,
 	OPTION_DEVICE,
+	OPTION_STATE,
 	OPTION_CHECK,
 	OPTION_DEBUG,
 	OPTION_VERSION,
@@ -63,6 +69,7 @@ static const struct option long_options[] = {
 	{ "config", required_argument, NULL, OPTION_CONFIG },
 	{ "socket", required_argument, NULL, OPTION_SOCKET },
 	{ "device", required_argument, NULL, OPTION_DEVICE },
+	{ "state", required_argument, NULL, OPTION_STATE },
 	{ "check", no_argument, NULL, OPTION_CHECK },
 	{ "debug", no_argument, NULL, OPTION_DEBUG },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -85,6 +92,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 			break;
 		case OPTION_DEVICE:
 			options->device = optarg;
+			break;
+		case OPTION_STATE:
+			options->state = optarg;
 			break;
 		case OPTION_CHECK:
 			options->check = true;
@@ -113,42 +123,14 @@ static int parse_options(int argc, char **argv, struct options *options)
 	return -1;
 }
 
-static int load_config(const struct options *options, struct config *ret_config)
+static void on_reload(struct ev_loop *loop, ev_signal *watcher, int revents)
 {
-	const char *path = options->config ? options->config : DEFAULT_CONFIG;
 	struct config_error error;
-	int r = config_load(path, !options->config, ret_config, &error);
 
-	if (r >= 0)
-		return 0;
-	if (error.line)
-		log_message(LOG_ERR, MESSAGE_CONFIG_INVALID, NULL, "%s:%u: %s", error.file,
-			    error.line, error.reason);
-	else
-		log_message(LOG_ERR, MESSAGE_CONFIG_INVALID, NULL, "%s: %s", error.file,
-			    error.reason);
-	return r;
-}
-
-/* Connections that the process's limit of open files can't hold would only fail later. */
-static void fit_files(struct config *config)
-{
-	struct rlimit limit;
-	int64_t fits;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
-		return;
-	fits = limit.rlim_cur > SPARE_FDS + 1 ? (int64_t)limit.rlim_cur - SPARE_FDS : 1;
-	if (config->connections_per_host <= fits)
-		return;
-	log_warning("connections per-host cut from %lld to %lld by the limit of open files",
-		    (long long)config->connections_per_host, (long long)fits);
-	config->connections_per_host = fits;
-	if (config->connections_per_user > fits)
-		config->connections_per_user = fits;
+	sd_notify(0, "RELOADING=1");
+	if (manager_reload(watcher->data, &error) < 0)
+		reload_log_error(&error, "the configuration in force stays");
+	sd_notify(0, "READY=1");
 }
 
 static void on_stop(struct ev_loop *loop, ev_signal *watcher, int revents)
@@ -167,7 +149,7 @@ static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents)
 static void run_loop(struct ev_loop *loop, struct server *server)
 {
 	struct drain drain;
-	ev_signal stop_term, stop_int;
+	ev_signal stop_term, stop_int, reload;
 	ev_timer watchdog;
 	uint64_t watchdog_usec;
 
@@ -178,6 +160,9 @@ static void run_loop(struct ev_loop *loop, struct server *server)
 	ev_signal_init(&stop_int, on_stop, SIGINT);
 	stop_int.data = &drain;
 	ev_signal_start(loop, &stop_int);
+	ev_signal_init(&reload, on_reload, SIGHUP);
+	reload.data = server->manager;
+	ev_signal_start(loop, &reload);
 	ev_init(&watchdog, on_watchdog);
 	if (sd_watchdog_enabled(0, &watchdog_usec) > 0) {
 		watchdog.repeat = (double)watchdog_usec / 2e6;
@@ -186,12 +171,14 @@ static void run_loop(struct ev_loop *loop, struct server *server)
 	sd_notify(0, "READY=1");
 	ev_run(loop, 0);
 	ev_timer_stop(loop, &watchdog);
+	ev_signal_stop(loop, &reload);
 	ev_signal_stop(loop, &stop_int);
 	ev_signal_stop(loop, &stop_term);
 	drain_done(&drain);
 }
 
-static int serve(const struct options *options, const struct config *config)
+static int serve(const struct options *options, const struct manager_source *source,
+		 const struct config *config)
 {
 	struct manager manager;
 	struct server server;
@@ -203,12 +190,12 @@ static int serve(const struct options *options, const struct config *config)
 	if (r < 0)
 		return 1;
 	loop = ev_default_loop(EVFLAG_NOENV);
-	if (!loop) {
-		log_error("no event loop: %s", strerror(errno));
+	if (!loop || manager_init(&manager, loop, config, options->device) < 0) {
+		log_error("no event loop, or no memory: %s", strerror(errno));
 		close(fd);
 		return 1;
 	}
-	manager_init(&manager, loop, config, options->device);
+	manager.source = *source;
 	r = manager_device(&manager);
 	if (r < 0)
 		log_message(LOG_WARNING, MESSAGE_DEVICE_UNUSABLE,
@@ -228,27 +215,88 @@ static int serve(const struct options *options, const struct config *config)
 	return 0;
 }
 
+/* The part of the line that an error is about, underlined. */
+static void print_error(const struct config_error *error)
+{
+	char text[sizeof(error->file) + sizeof(error->reason) + 32];
+
+	config_format_error(error, text, sizeof(text));
+	fprintf(stderr, "%s\n", text);
+	if (!error->column)
+		return;
+	fprintf(stderr, "  %s\n  %*s^", error->text, (int)error->caret, "");
+	for (unsigned int i = 1; i < error->caret_length; i++)
+		fputc('~', stderr);
+	fputc('\n', stderr);
+}
+
+/* A named file is checked by itself, else what the service would read. */
+static int check(const struct manager_source *source, bool named)
+{
+	struct config config __attribute__((cleanup(config_done)));
+	struct quota_rules runtime;
+	struct config_error error;
+
+	config_defaults(&config);
+	if (config_load(source->config, source->config_optional, &config, &error) < 0) {
+		print_error(&error);
+		return 1;
+	}
+	if (!named && source->quotas) {
+		if (config_load_quotas(source->quotas, &runtime, &error) < 0) {
+			print_error(&error);
+			return 1;
+		}
+		config_overlay(&config, &runtime);
+		quota_rules_done(&runtime);
+	}
+	config_print(&config);
+	return 0;
+}
+
+/* systemd may name several folders; the first is ours. */
+static void find_state(const struct options *options, char *path, size_t size)
+{
+	const char *folder = options->state ? options->state : getenv("STATE_DIRECTORY");
+
+	/* A configuration of one's own does not go with the state of the service of this host. */
+	if (!folder && options->config)
+		*path = '\0';
+	else if (!folder)
+		snprintf(path, size, "%s/" QUOTAS_FILE, DEFAULT_STATE);
+	else
+		snprintf(path, size, "%.*s/" QUOTAS_FILE, (int)strcspn(folder, ":"), folder);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = { .device = DEVICE_PATH };
+	char quotas[PATH_MAX];
+	struct manager_source source;
+	struct config_error error;
 	struct config config;
 	int status = parse_options(argc, argv, &options);
 
 	if (status >= 0)
 		return status;
 	log_init(options.debug);
-	if (load_config(&options, &config) < 0)
+	find_state(&options, quotas, sizeof(quotas));
+	source = (struct manager_source){
+		.config = options.config ? options.config : DEFAULT_CONFIG,
+		.config_optional = !options.config,
+		.quotas = quotas[0] ? quotas : NULL,
+	};
+	if (options.check)
+		return check(&source, options.config != NULL);
+	if (reload_start(&source, &config, &error) < 0) {
+		reload_log_error(&error, "the service does not start");
 		return 1;
-	if (options.check) {
-		config_print(&config);
-		return 0;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	fit_files(&config);
 	status = log_start();
 	if (status < 0)
 		log_warning("messages are written by the loop itself: %s", strerror(-status));
-	status = serve(&options, &config);
+	status = serve(&options, &source, &config);
 	log_stop();
 	return status;
 }

@@ -11,8 +11,8 @@
 #include "duned/log.h"
 #include "proto/names.h"
 
-#define EVENT_BATCH 32	/* events read in one turn of the loop */
-#define EVENT_DRAIN 64	/* batches read to be up to date: more than the module keeps */
+#define EVENT_BATCH 32 /* events read in one turn of the loop */
+#define EVENT_DRAIN 64 /* batches read to be up to date: more than the module keeps */
 
 static void log_ended(const struct dune_event *event)
 {
@@ -96,6 +96,7 @@ static int read_events(struct manager *manager)
 		return 0;
 	}
 	for (int i = 0; i < count; i++) {
+		ledger_event(&manager->ledger, &manager->device, &events[i]);
 		log_event(&events[i]);
 		events_publish(&manager->events, &events[i]);
 	}
@@ -115,6 +116,14 @@ void manager_drain(struct manager *manager)
 	}
 }
 
+int manager_settle(struct manager *manager)
+{
+	manager_drain(manager);
+	if (manager->device.fd < 0)
+		return -EIO;
+	return ledger_refresh(&manager->ledger, &manager->device);
+}
+
 /* In the first user namespace, or one that maps everything, no uid stands for several users. */
 static bool read_identity_complete(void)
 {
@@ -130,8 +139,8 @@ static bool read_identity_complete(void)
 	return complete;
 }
 
-void manager_init(struct manager *manager, struct ev_loop *loop, const struct config *config,
-		  const char *device_path)
+int manager_init(struct manager *manager, struct ev_loop *loop, const struct config *config,
+		 const char *device_path)
 {
 	*manager = (struct manager){ .loop = loop, .config = *config };
 	device_init(&manager->device, device_path);
@@ -139,11 +148,19 @@ void manager_init(struct manager *manager, struct ev_loop *loop, const struct co
 	ev_init(&manager->device_watcher, on_device_readable);
 	manager->device_watcher.data = manager;
 	manager->identity_complete = read_identity_complete();
+	if (ledger_init(&manager->ledger) < 0 || rates_init(&manager->rates) < 0) {
+		manager_done(manager);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 void manager_done(struct manager *manager)
 {
 	close_device(manager);
+	ledger_done(&manager->ledger);
+	rates_done(&manager->rates);
+	config_done(&manager->config);
 }
 
 int manager_device(struct manager *manager)
@@ -153,6 +170,8 @@ int manager_device(struct manager *manager)
 
 	if (r < 0 || was_open)
 		return r;
+	/* What happened before it was open brings no event. */
+	manager->ledger.stale = true;
 	log_message(LOG_INFO, MESSAGE_DEVICE_READY, NULL, "using %s", manager->device.path);
 	if (manager->loop) {
 		ev_io_set(&manager->device_watcher, manager->device.fd, EV_READ);
@@ -167,20 +186,34 @@ static void cut(int64_t *value, uint64_t ceiling)
 		*value = (int64_t)ceiling;
 }
 
-void manager_quotas(const struct manager *manager, const struct dune_info *info,
-		    struct config *ret_quotas)
+/* The most that a rule without a name allows; what it does not speak of is not limited. */
+static int64_t base_maximum(const struct config *config, enum quota_base base)
 {
-	struct config quotas = manager->config;
+	int64_t maximum = config->quotas.base[base].values[QUOTA_CONTEXTS].maximum;
+
+	return maximum == QUOTA_UNSET ? QUOTA_UNLIMITED : maximum;
+}
+
+void manager_limits(const struct manager *manager, const struct dune_info *info,
+		    struct manager_limits *ret_limits)
+{
+	const struct config *config = &manager->config;
+	struct manager_limits limits = {
+		.defaults = config->defaults,
+		.maximum = config->maximum,
+		.contexts_per_user = base_maximum(config, QUOTA_BASE_USER),
+		.contexts_per_host = base_maximum(config, QUOTA_BASE_HOST),
+	};
 
 	if (info) {
-		cut(&quotas.contexts_per_host, info->max_contexts);
-		cut(&quotas.maximum.vcpus, info->max_vcpus);
-		cut(&quotas.maximum.private_pages, info->max_private);
-		cut(&quotas.maximum.ept_pages, info->max_ept);
+		cut(&limits.contexts_per_host, info->max_contexts);
+		cut(&limits.maximum.vcpus, info->max_vcpus);
+		cut(&limits.maximum.private_pages, info->max_private);
+		cut(&limits.maximum.ept_pages, info->max_ept);
 	}
-	cut(&quotas.contexts_per_user, (uint64_t)quotas.contexts_per_host);
-	cut(&quotas.defaults.vcpus, (uint64_t)quotas.maximum.vcpus);
-	cut(&quotas.defaults.private_pages, (uint64_t)quotas.maximum.private_pages);
-	cut(&quotas.defaults.ept_pages, (uint64_t)quotas.maximum.ept_pages);
-	*ret_quotas = quotas;
+	cut(&limits.contexts_per_user, (uint64_t)limits.contexts_per_host);
+	cut(&limits.defaults.vcpus, (uint64_t)limits.maximum.vcpus);
+	cut(&limits.defaults.private_pages, (uint64_t)limits.maximum.private_pages);
+	cut(&limits.defaults.ept_pages, (uint64_t)limits.maximum.ept_pages);
+	*ret_limits = limits;
 }

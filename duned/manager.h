@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The one state struct of the service: configuration, device, loop. Owns the watcher of the
- * module's events; must never remember anything about a context.
+ * The one state struct of the service: configuration, device, ledger, loop. Owns the watcher of the
+ * module's events; must never remember anything about a context but what the ledger does.
  */
 #ifndef DUNED_MANAGER_H
 #define DUNED_MANAGER_H
@@ -12,19 +12,31 @@
 #include "duned/config.h"
 #include "duned/device.h"
 #include "duned/events.h"
+#include "duned/ledger.h"
+#include "duned/rate.h"
+
+/* Where the configuration comes from, to be read again; all NULL when there is none. */
+struct manager_source {
+	const char *config;
+	bool config_optional; /* it may be missing */
+	const char *quotas; /* file of the quotas set at run time */
+};
 
 struct manager {
 	struct ev_loop *loop;
 	struct config config;
 	struct device device;
 	ev_io device_watcher;
-	struct events events;	/* who is told of the module's events */
-	bool identity_complete;	/* every uid of the system has its own number here */
+	struct events events; /* who is told of the module's events */
+	struct manager_source source;
+	struct ledger ledger; /* what was promised; current after manager_settle() only */
+	struct rates rates; /* of creations */
+	bool identity_complete; /* every uid of the system has its own number here */
 };
 
-/* The loop may be NULL when nothing is to be watched. */
-void manager_init(struct manager *manager, struct ev_loop *loop, const struct config *config,
-		  const char *device_path);
+/* The loop may be NULL when nothing is to be watched. Takes the configuration. -ENOMEM. */
+int manager_init(struct manager *manager, struct ev_loop *loop, const struct config *config,
+		 const char *device_path);
 void manager_done(struct manager *manager);
 
 /* Makes the device ready and watches its events; errors as device_ready(). */
@@ -36,8 +48,26 @@ int manager_device(struct manager *manager);
  */
 void manager_drain(struct manager *manager);
 
-/* The quotas in force: the configuration, cut to the module's ceilings when info is not NULL. */
-void manager_quotas(const struct manager *manager, const struct dune_info *info,
-		    struct config *ret_quotas);
+/*
+ * Before a decision: drains, and fills the ledger when it is stale, so that it is exactly what the module
+ * holds. 0 or -errno of the device.
+ */
+int manager_settle(struct manager *manager);
+
+/* Limits of contexts: the configuration, cut to the module's ceilings when info is not NULL. */
+struct manager_limits {
+	struct config_limits defaults;
+	struct config_limits maximum;
+	int64_t contexts_per_user; /* of a user without a rule of its own */
+	int64_t contexts_per_host;
+};
+void manager_limits(const struct manager *manager, const struct dune_info *info,
+		    struct manager_limits *ret_limits);
+
+/*
+ * Reads the configuration again and puts it in force, all of it or nothing: running contexts and open
+ * connections are not touched. 0, or -errno with *ret_error filled.
+ */
+int manager_reload(struct manager *manager, struct config_error *ret_error);
 
 #endif

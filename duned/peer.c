@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
-#define OVERFLOW_UID 65534	/* what an unmapped uid reads as, kernel.overflowuid's default */
+#define OVERFLOW_UID 65534 /* what an unmapped uid reads as, kernel.overflowuid's default */
 
 /* The groups at the time of connect(); SO_PEERGROUPS says how many fit when they don't. */
 static int read_groups(int fd, struct peer *peer)
@@ -34,6 +36,17 @@ static int read_groups(int fd, struct peer *peer)
 	return 0;
 }
 
+/* The clock and the unit of a process's start in /proc/PID/stat. */
+static uint64_t now_ticks(void)
+{
+	struct timespec now;
+	long hertz = sysconf(_SC_CLK_TCK);
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * (uint64_t)hertz +
+	       (uint64_t)now.tv_nsec / (1000000000 / (uint64_t)hertz);
+}
+
 int peer_read(int fd, bool identity_complete, struct peer *ret_peer)
 {
 	struct ucred credentials;
@@ -50,6 +63,8 @@ int peer_read(int fd, bool identity_complete, struct peer *ret_peer)
 		.gid = credentials.gid,
 		.pid = credentials.pid,
 		.identified = identity_complete || credentials.uid != OVERFLOW_UID,
+		.socket_fd = fd,
+		.connected_ticks = now_ticks(),
 	};
 	r = read_groups(fd, &peer);
 	if (r < 0)

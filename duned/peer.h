@@ -10,7 +10,7 @@
 
 #include "duned/policy.h"
 
-#define PEER_MAX_GROUPS 65536	/* the kernel's NGROUPS_MAX */
+#define PEER_MAX_GROUPS 65536 /* the kernel's NGROUPS_MAX */
 
 /*
  * Reads the credentials and groups of a connected socket. `identity_complete`: every uid of the

@@ -42,6 +42,8 @@ struct peer {
 	bool identified;	/* false: the uid may stand for several users */
 	bool administrator;	/* named by [access] administrators */
 	enum policy_socket socket;
+	int socket_fd;		/* borrowed from the connection; 0: none */
+	uint64_t connected_ticks;	/* when it was accepted, as processes' starts are told */
 	/* Supplementary groups, owned by whoever made the peer. */
 	uint32_t *groups;
 	size_t nr_groups;

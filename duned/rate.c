@@ -73,8 +73,15 @@ const struct rate_bucket *rates_find(const struct rates *rates, const struct quo
 	return chain_find(chain_of(rates, account), account);
 }
 
-int rates_get(struct rates *rates, const struct quota_key *account, int64_t now_ns,
-	      struct rate_bucket **ret_bucket)
+void rates_make_room(struct rates *rates, size_t count, int64_t now_ns)
+{
+	if (rates->count + count <= RATE_BUCKETS)
+		return;
+	for (size_t i = 0; i < RATE_CHAINS; i++)
+		chain_sweep(rates, &rates->chains[i], now_ns);
+}
+
+int rates_get(struct rates *rates, const struct quota_key *account, struct rate_bucket **ret_bucket)
 {
 	struct rate_chain *chain = chain_of(rates, account);
 	struct rate_bucket *bucket = chain_find(chain, account);
@@ -82,10 +89,6 @@ int rates_get(struct rates *rates, const struct quota_key *account, int64_t now_
 	if (bucket) {
 		*ret_bucket = bucket;
 		return 0;
-	}
-	if (rates->count >= RATE_BUCKETS) {
-		for (size_t i = 0; i < RATE_CHAINS; i++)
-			chain_sweep(rates, &rates->chains[i], now_ns);
 	}
 	if (rates->count >= RATE_BUCKETS)
 		return -E2BIG;

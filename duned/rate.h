@@ -48,8 +48,11 @@ void rates_done(struct rates *rates);
 /* The account's bucket; NULL: full. */
 const struct rate_bucket *rates_find(const struct rates *rates, const struct quota_key *account);
 
-/* The account's bucket, made if need be. -ENOMEM; -E2BIG when there are too many that are not full. */
-int rates_get(struct rates *rates, const struct quota_key *account, int64_t now_ns,
+/* When there is no room for so many more, forgets the full ones; buckets from before may be gone. */
+void rates_make_room(struct rates *rates, size_t count, int64_t now_ns);
+
+/* The account's bucket, made if need be. -ENOMEM; -E2BIG when there are too many. */
+int rates_get(struct rates *rates, const struct quota_key *account,
 	      struct rate_bucket **ret_bucket);
 
 #endif

@@ -20,7 +20,8 @@
 static const struct error_row {
 	const char *name;
 	int error;
-	const char *text; /* {parameter} stands for its value */
+	/* {parameter} stands for its value; { parameter} and {, parameter} for nothing when there is none. */
+	const char *text;
 } error_rows[] = {
 	{ "io.dune.Manager.NoSuchContext", ENOENT, "no such context" },
 	{ "io.dune.Manager.AmbiguousName", ENOTUNIQ,
@@ -30,7 +31,9 @@ static const struct error_row {
 	  "a name has 1 to 63 characters of A-Z a-z 0-9 . _ -" },
 	{ "io.dune.Manager.InvalidLimit", ERANGE, "the limit {limit} must be 1 to {maximum}" },
 	{ "io.dune.Manager.QuotaExceeded", EDQUOT,
-	  "the quota {limit} is used up ({used} of {maximum})" },
+	  "the quota {limit} is used up ({used} of {maximum}{, scope}{ name})" },
+	{ "io.dune.Manager.RateExceeded", EDQUOT,
+	  "more than {maximum} contexts a minute ({scope}{ name}): again in {retry_usec} us" },
 	{ "io.dune.Manager.ModuleNotLoaded", ENODEV,
 	  "the service can't use the kernel module ({reason})" },
 	{ "io.dune.Manager.ModuleMismatch", EPROTONOSUPPORT,
@@ -73,11 +76,17 @@ static void text_put(struct text *text, char c)
 
 static void text_put_parameter(struct text *text, struct json_object *parameters, const char *key)
 {
+	size_t separator = strspn(key, ", ");
 	struct json_object *value = NULL;
 	const char *string = "?";
 
+	key += separator;
 	if (json_object_is_type(parameters, json_type_object))
 		json_object_object_get_ex(parameters, key, &value);
+	if (separator && !value)
+		return;
+	for (size_t i = 0; i < separator; i++)
+		text_put(text, key[i - separator]);
 	if (value)
 		string = json_object_is_type(value, json_type_string) ?
 				 json_object_get_string(value) :

@@ -25,6 +25,36 @@ static void require_limits(const struct config_limits *limits)
 	require(limits->ept_pages >= 64 && limits->ept_pages <= 1 << 24);
 }
 
+static void require_rule(const struct quota_rule *rule)
+{
+	for (int i = 0; i < QUOTA_NR_RESOURCES; i++) {
+		int64_t maximum = rule->values[i].maximum, least, most;
+
+		config_quota_bounds((enum quota_resource)i, &least, &most);
+		require(maximum == QUOTA_UNSET || maximum == QUOTA_UNLIMITED ||
+			(maximum >= least && maximum <= most));
+	}
+}
+
+/* What is printed is read as the same. */
+static void require_quotas(const struct quota_rules *rules)
+{
+	static char text[CONFIG_MAX_FILE], again[CONFIG_MAX_FILE];
+	struct config_error error;
+	struct quota_rules copy;
+
+	for (int i = 0; i < QUOTA_NR_BASE; i++)
+		require_rule(&rules->base[i]);
+	for (size_t i = 0; i < rules->nr_named; i++)
+		require_rule(&rules->named[i]);
+	require(config_format_quotas(rules, text, sizeof(text)) >= 0);
+	quota_rules_init(&copy);
+	require(config_parse_quotas(text, strlen(text), "again", &copy, &error) == 0);
+	require(config_format_quotas(&copy, again, sizeof(again)) >= 0);
+	require(!strcmp(text, again));
+	quota_rules_done(&copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct config_error error = { 0 };
@@ -35,14 +65,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(error.reason[0] && !strcmp(error.file, "fuzz"));
 		for (const char *p = error.reason; *p; p++)
 			require(isprint((unsigned char)*p));
+		for (const char *p = error.text; *p; p++)
+			require(isprint((unsigned char)*p));
+		require(!error.line || error.column);
+		require(error.caret + error.caret_length <= CONFIG_TEXT_MAX);
+		config_done(&config);
 		return 0;
 	}
 	require_limits(&config.defaults);
 	require_limits(&config.maximum);
-	require(config.contexts_per_user >= 0 && config.contexts_per_user <= 16384);
-	require(config.contexts_per_host >= 0 && config.contexts_per_host <= 16384);
 	require(config.connections_per_user >= 1 && config.connections_per_user <= 4096);
 	require(config.connections_per_host >= 1 && config.connections_per_host <= 16384);
 	config_check(&config, &error);
+	require_quotas(&config.configured);
+	config_done(&config);
 	return 0;
 }

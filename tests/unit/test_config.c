@@ -11,59 +11,96 @@
 
 #include "duned/config.h"
 
-#define NR_ROWS(array) (int)(sizeof(array) / sizeof((array)[0]))
+#define NR_ROWS(array)	     (int)(sizeof(array) / sizeof((array)[0]))
+#define USER_CONTEXTS(rules) ((rules).base[QUOTA_BASE_USER].values[QUOTA_CONTEXTS].maximum)
+#define HOST_CONTEXTS(rules) ((rules).base[QUOTA_BASE_HOST].values[QUOTA_CONTEXTS].maximum)
 
+/* The part that is underlined stands at the column. */
 static const struct {
 	const char *text;
-	unsigned int line;
-	const char *reason;
+	unsigned int line, column;
+	const char *part, *reason;
 } bad[] = {
-	{ "per-user = 1", 1, "per-user stands before any [section]" },
-	{ "\n\n[nonsense]\n", 3, "unknown section [nonsense]" },
-	{ "[contexts", 1, "section without ]" },
-	{ "[", 1, "section without ]" },
-	{ "[]", 1, "unknown section []" },
-	{ "[contexts] x", 1, "section without ]" },
-	{ "[contexts]\nper-user", 2, "neither [section] nor key = value" },
-	{ "[contexts]\nper-user = 1 # one", 2, "per-user wants a number" },
-	{ "[contexts]\nper_user = 1", 2, "unknown key per_user in [contexts]" },
-	{ "[contexts]\nvcpus = 1", 2, "unknown key vcpus in [contexts]" },
-	{ "[contexts]\n= 1", 2, "unknown key  in [contexts]" },
-	{ "[contexts]\nper-user =", 2, "per-user wants a number" },
-	{ "[contexts]\nper-user = -1", 2, "per-user wants a number" },
-	{ "[contexts]\nper-user = +1", 2, "per-user wants a number" },
-	{ "[contexts]\nper-user = 0x10", 2, "per-user wants a number" },
-	{ "[contexts]\nper-user = 1K", 2, "per-user wants a number" },
-	{ "[contexts]\nper-user = 1 2", 2, "per-user wants a number" },
-	{ "[contexts]\nper-user = 16385", 2, "per-user must be 0 to 16384" },
-	{ "[contexts]\nper-user = 99999999999999999999", 2, "per-user must be 0 to 16384" },
-	{ "[contexts]\nper-user = 1\n\nper-user = 1", 4, "per-user is set twice" },
-	{ "[context]\nvcpus = 0", 2, "vcpus must be 1 to 240" },
-	{ "[context]\nvcpus = 241", 2, "vcpus must be 1 to 240" },
-	{ "[context]\nprivate = 4095", 2, "private wants a multiple of 4K, like 64M" },
-	{ "[context]\nprivate = 1M1", 2, "private wants a multiple of 4K, like 64M" },
-	{ "[context]\nprivate = 1m", 2, "private wants a multiple of 4K, like 64M" },
-	{ "[context]\nprivate = M", 2, "private wants a multiple of 4K, like 64M" },
-	{ "[context]\nprivate = 1.5G", 2, "private wants a multiple of 4K, like 64M" },
-	{ "[context]\nprivate = 0", 2, "private must be 1 to 131072 pages of 4K" },
-	{ "[context]\nprivate = 513M", 2, "private must be 1 to 131072 pages of 4K" },
-	{ "[context]\nprivate = 9223372036854775807T", 2,
+	{ "contexts = 1", 1, 1, "contexts", "contexts stands before any [section]" },
+	{ "\n\n[nonsense]\n", 3, 2, "nonsense", "unknown section [nonsense]" },
+	{ " [quota user", 1, 2, "[quota user", "section without ]" },
+	{ "[", 1, 1, "[", "section without ]" },
+	{ "[]", 1, 2, "", "unknown section []" },
+	{ "[context] x", 1, 1, "[context] x", "section without ]" },
+	{ "[context]\n  vcpus", 2, 3, "vcpus", "neither [section] nor key = value" },
+	{ "[context]\nvcpus = 1 # one", 2, 9, "1 # one", "vcpus wants a number" },
+	{ "[quota user]\nvcpus_ = 1", 2, 1, "vcpus_", "unknown key vcpus_ in [quota user]" },
+	{ "[contexts]\nvcpus = 1", 2, 1, "vcpus", "unknown key vcpus in [contexts]" },
+	{ "[context]\n= 1", 2, 1, "", "unknown key  in [context]" },
+	{ "[quota host]\ncontexts =", 2, 11, "", "contexts wants a number" },
+	{ "[quota host]\ncontexts = -1", 2, 12, "-1", "contexts wants a number" },
+	{ "[quota host]\ncontexts = +1", 2, 12, "+1", "contexts wants a number" },
+	{ "[quota host]\ncontexts = 0x10", 2, 12, "0x10", "contexts wants a number" },
+	{ "[quota host]\ncontexts = 1K", 2, 12, "1K", "contexts wants a number" },
+	{ "[quota host]\ncontexts = 1 2", 2, 12, "1 2", "contexts wants a number" },
+	{ "[quota host]\ncontexts = 16385", 2, 12, "16385", "contexts must be 0 to 16384" },
+	{ "[quota host]\ncontexts = 99999999999999999999", 2, 12, "99999999999999999999",
+	  "contexts must be 0 to 16384" },
+	{ "[contexts]\nper-user = 16385", 2, 12, "16385", "per-user must be 0 to 16384" },
+	{ "[quota host]\ncontexts = 1\n\ncontexts = 1", 4, 1, "contexts",
+	  "contexts is set twice, before in line 2" },
+	{ "[quota user]\ncontexts = 1\n[contexts]\nper-user = 1", 4, 1, "per-user",
+	  "per-user is set twice, before in line 2" },
+	{ "[quota user root]\nept = 1G\n[quota user 0]\nvcpus = 1\nept = 1G", 5, 1, "ept",
+	  "ept is set twice, before in line 2" },
+	{ "[quota host]\ncreate-rate = 0", 2, 15, "0", "create-rate must be 1 to 1000000" },
+	{ "[quota host]\nvcpus = 3932161", 2, 9, "3932161", "vcpus must be 0 to 3932160" },
+	{ "[quota host]\nprivate = 3", 2, 11, "3", "private wants a multiple of 4K, like 64M" },
+	{ "[quota host]\nprivate = 9T", 2, 11, "9T",
+	  "private must be 0 to 2147483648 pages of 4K" },
+	{ "[quota host]\nept = none", 2, 7, "none", "ept wants a multiple of 4K, like 64M" },
+	{ "[quota]", 1, 7, "", "quota must be host, user, group, cgroup or process" },
+	{ "[quota  everybody]", 1, 9, "everybody",
+	  "everybody must be host, user, group, cgroup or process" },
+	{ "[quotas]", 1, 2, "quotas", "unknown section [quotas]" },
+	{ "[quota host x]", 1, 13, "x", "x takes no name" },
+	{ "[quota process 1]", 1, 16, "1", "1 takes no name" },
+	{ "[quota group]", 1, 8, "group", "group needs a name" },
+	{ "[quota cgroup ]", 1, 8, "cgroup", "cgroup needs a name" },
+	{ "[quota user no-such-user-here]", 1, 13, "no-such-user-here",
+	  "no-such-user-here is no user known here" },
+	{ "[quota group no-such-group]", 1, 14, "no-such-group",
+	  "no-such-group is no group known here" },
+	{ "[quota user 4294967295]", 1, 13, "4294967295", "4294967295 is no id below 4294967295" },
+	{ "[quota user 1x]", 1, 13, "1x", "1x is no id below 4294967295" },
+	{ "[quota user a b]", 1, 13, "a b", "a b is no user known here" },
+	{ "[quota cgroup /a/]", 1, 15, "/a/",
+	  "/a/ is no cgroup: /path of at most 127 bytes, or NAME.slice" },
+	{ "[context]\nvcpus = 0", 2, 9, "0", "vcpus must be 1 to 240" },
+	{ "[context]\nvcpus = 241", 2, 9, "241", "vcpus must be 1 to 240" },
+	{ "[context]\nvcpus = unlimited", 2, 9, "unlimited", "vcpus wants a number" },
+	{ "[context]\nvcpus = 1\nvcpus = 1", 3, 1, "vcpus", "vcpus is set twice" },
+	{ "[context]\nprivate = 4095", 2, 11, "4095", "private wants a multiple of 4K, like 64M" },
+	{ "[context]\nprivate = 1M1", 2, 11, "1M1", "private wants a multiple of 4K, like 64M" },
+	{ "[context]\nprivate = 1m", 2, 11, "1m", "private wants a multiple of 4K, like 64M" },
+	{ "[context]\nprivate = M", 2, 11, "M", "private wants a multiple of 4K, like 64M" },
+	{ "[context]\nprivate = 1.5G", 2, 11, "1.5G", "private wants a multiple of 4K, like 64M" },
+	{ "[context]\nprivate = 0", 2, 11, "0", "private must be 1 to 131072 pages of 4K" },
+	{ "[context]\nprivate = 513M", 2, 11, "513M", "private must be 1 to 131072 pages of 4K" },
+	{ "[context]\nprivate = 9223372036854775807T", 2, 11, "9223372036854775807T",
 	  "private must be 1 to 131072 pages of 4K" },
-	{ "[context]\nept = 128K", 2, "ept must be 64 to 16777216 pages of 4K" },
-	{ "[connections]\nper-user = 0", 2, "per-user must be 1 to 4096" },
-	{ "[access]\nadministrators = 1 no-such-user-here", 2,
+	{ "[context]\nept = 128K", 2, 7, "128K", "ept must be 64 to 16777216 pages of 4K" },
+	{ "[connections]\nper-user = 0", 2, 12, "0", "per-user must be 1 to 4096" },
+	{ "[access]\nadministrators = 1 no-such-user-here", 2, 20, "no-such-user-here",
 	  "administrators names no-such-user-here, who is not known here" },
-	{ "[access]\nadministrators = 1 \x1b[m 2", 2,
+	{ "[access]\nadministrators = 1 \x1b[m 2", 2, 20, "?[m",
 	  "administrators wants uids, user names and @groups, not ?[m" },
-	{ "[access]\nadministrators = 1\nadministrators = 2", 3, "administrators is set twice" },
-	{ "[contexts]\n\x1b[31mx = 1", 2, "unknown key ?[31mx in [contexts]" },
-	{ "[\xff\xfe]", 1, "unknown section [??]" },
+	{ "[access]\nadministrators = 1\nadministrators = 2", 3, 1, "administrators",
+	  "administrators is set twice" },
+	{ "[context]\n\x1b[31mx = 1", 2, 1, "?[31mx", "unknown key ?[31mx in [context]" },
+	{ "[\xff\xfe]", 1, 2, "??", "unknown section [??]" },
 };
 
 START_TEST(refuses)
 {
 	struct config_error error;
 	struct config config;
+	char part[CONFIG_TEXT_MAX];
 
 	config_defaults(&config);
 	ck_assert_int_eq(config_parse(bad[_i].text, strlen(bad[_i].text), "f", &config, &error),
@@ -71,6 +108,35 @@ START_TEST(refuses)
 	ck_assert_str_eq(error.file, "f");
 	ck_assert_str_eq(error.reason, bad[_i].reason);
 	ck_assert_uint_eq(error.line, bad[_i].line);
+	ck_assert_uint_eq(error.column, bad[_i].column);
+	snprintf(part, sizeof(part), "%.*s", (int)error.caret_length, error.text + error.caret);
+	/* Where there is nothing to underline, the caret stands alone. */
+	if (bad[_i].part[0])
+		ck_assert_str_eq(part, bad[_i].part);
+	else
+		ck_assert_uint_eq(error.caret_length, 1);
+	config_done(&config);
+}
+END_TEST
+
+/* Of a long line a window is shown, with the offending part in it. */
+START_TEST(shows_a_part_of_a_long_line)
+{
+	char text[1024] = "[context]\n", part[CONFIG_TEXT_MAX];
+	struct config_error error;
+	struct config config;
+
+	memset(text + strlen(text), ' ', 500);
+	strcat(text, "vcpus = 123456789");
+	memset(text + strlen(text), '7', 300);
+	config_defaults(&config);
+	ck_assert_int_eq(config_parse(text, strlen(text), "f", &config, &error), -EINVAL);
+	ck_assert_uint_eq(error.column, 509);
+	ck_assert_uint_lt(strlen(error.text), CONFIG_TEXT_MAX);
+	ck_assert_uint_le(error.caret + error.caret_length, CONFIG_TEXT_MAX);
+	snprintf(part, sizeof(part), "%.9s", error.text + error.caret);
+	ck_assert_str_eq(part, "123456789");
+	config_done(&config);
 }
 END_TEST
 
@@ -79,6 +145,7 @@ START_TEST(refuses_a_nul)
 	struct config_error error;
 	struct config config;
 
+	config_defaults(&config);
 	ck_assert_int_eq(config_parse("#\0", 2, "f", &config, &error), -EINVAL);
 	ck_assert_str_eq(error.reason, "holds a NUL byte");
 }
@@ -95,8 +162,8 @@ START_TEST(accepts)
 
 	config_defaults(&config);
 	ck_assert_int_eq(config_parse(text, strlen(text), "f", &config, &error), 0);
-	ck_assert_int_eq(config.contexts_per_user, 7);
-	ck_assert_int_eq(config.contexts_per_host, 8);
+	ck_assert_int_eq(USER_CONTEXTS(config.configured), 7);
+	ck_assert_int_eq(HOST_CONTEXTS(config.configured), 8);
 	ck_assert_int_eq(config.defaults.private_pages, 512);
 	ck_assert_int_eq(config.maximum.private_pages, 2048);
 	ck_assert_int_eq(config.defaults.ept_pages, 262144);
@@ -109,7 +176,6 @@ END_TEST
 static const struct {
 	const char *text, *reason;
 } contradictions[] = {
-	{ "[contexts]\nper-user = 2\nper-host = 1", "[contexts] per-user is above per-host" },
 	{ "[context]\nvcpus = 2\nvcpus-max = 1", "[context] vcpus is above vcpus-max" },
 	{ "[context]\nprivate = 2M\nprivate-max = 1M", "[context] private is above private-max" },
 	{ "[context]\nept = 2M\nept-max = 1M", "[context] ept is above ept-max" },
@@ -128,6 +194,108 @@ START_TEST(refuses_contradictions)
 	ck_assert_int_eq(config_check(&config, &error), -EINVAL);
 	ck_assert_str_eq(error.reason, contradictions[_i].reason);
 	ck_assert_uint_eq(error.line, 0);
+}
+END_TEST
+
+/* ---- quotas ---- */
+
+static int64_t maximum_of(const struct quota_rules *rules, enum quota_scope scope, uint32_t id,
+			  const char *path, enum quota_resource resource)
+{
+	struct quota_key key = { .scope = scope, .id = id };
+	const struct quota_rule *rule;
+
+	strcpy(key.path, path);
+	rule = quota_rules_find(rules, &key);
+	ck_assert_ptr_nonnull(rule);
+	return rule->values[resource].maximum;
+}
+
+START_TEST(quotas)
+{
+	static const char text[] =
+		"[quota host]\ncontexts = 500\n[ quota\tuser ]\nvcpus = 100\nprivate = 1G\n"
+		"[quota user root]\ncontexts=unlimited\n[quota user 1000]\nept = 2M\n"
+		"[quota group  100]\ncreate-rate = 60\n[quota cgroup user-1000.slice]\n"
+		"contexts = 0\n[quota cgroup /a/b]\ncontexts = 3\n[quota process]\ncontexts = 4\n"
+		"[quota user 1000]\nvcpus = 5\n";
+	struct config_error error;
+	struct config config;
+	char printed[4096];
+
+	config_defaults(&config);
+	ck_assert_int_eq(config_parse(text, strlen(text), "f", &config, &error), 0);
+	ck_assert_int_eq(HOST_CONTEXTS(config.configured), 500);
+	ck_assert_int_eq(USER_CONTEXTS(config.configured), 64);
+	ck_assert_int_eq(config.configured.base[QUOTA_BASE_USER].values[QUOTA_PRIVATE].maximum,
+			 262144);
+	ck_assert_int_eq(config.configured.base[QUOTA_BASE_PROCESS].values[QUOTA_CONTEXTS].maximum,
+			 4);
+	ck_assert_uint_eq(config.configured.nr_named, 5);
+	ck_assert_int_eq(maximum_of(&config.configured, QUOTA_USER, 0, "", QUOTA_CONTEXTS),
+			 QUOTA_UNLIMITED);
+	ck_assert_int_eq(maximum_of(&config.configured, QUOTA_USER, 1000, "", QUOTA_EPT), 512);
+	ck_assert_int_eq(maximum_of(&config.configured, QUOTA_USER, 1000, "", QUOTA_VCPUS), 5);
+	ck_assert_int_eq(maximum_of(&config.configured, QUOTA_USER, 1000, "", QUOTA_CONTEXTS),
+			 QUOTA_UNSET);
+	ck_assert_int_eq(maximum_of(&config.configured, QUOTA_GROUP, 100, "", QUOTA_RATE), 60);
+	ck_assert_int_eq(maximum_of(&config.configured, QUOTA_CGROUP, 0,
+				    "/user.slice/user-1000.slice", QUOTA_CONTEXTS),
+			 0);
+	/* What is printed says the same when it is read. */
+	ck_assert_int_gt(config_format_quotas(&config.configured, printed, sizeof(printed)), 0);
+	ck_assert_str_eq(printed, "[quota host]\ncontexts = 500\n"
+				  "[quota user]\ncontexts = 64\nvcpus = 100\nprivate = 1048576K\n"
+				  "[quota process]\ncontexts = 4\n"
+				  "[quota user 0]\ncontexts = unlimited\n"
+				  "[quota user 1000]\nvcpus = 5\nept = 2048K\n"
+				  "[quota group 100]\ncreate-rate = 60\n"
+				  "[quota cgroup /a/b]\ncontexts = 3\n"
+				  "[quota cgroup /user.slice/user-1000.slice]\ncontexts = 0\n");
+	ck_assert_int_eq(config_format_quotas(&config.configured, printed, 100), -E2BIG);
+	config_done(&config);
+}
+END_TEST
+
+START_TEST(run_time_quotas)
+{
+	static const char configured[] = "[quota user 1]\ncontexts = 1\nvcpus = 2\n";
+	static const char runtime[] = "[quota user 1]\ncontexts = 9\n[quota host]\ncontexts = 8\n"
+				      "[quota group 7]\nept = 1G\n";
+	struct config_error error;
+	struct quota_rules rules;
+	struct config config;
+	char origin[64];
+
+	config_defaults(&config);
+	quota_rules_init(&rules);
+	ck_assert_int_eq(config_parse(configured, strlen(configured), "f", &config, &error), 0);
+	ck_assert_int_eq(config_parse_quotas(runtime, strlen(runtime), "r", &rules, &error), 0);
+	ck_assert_int_eq(config_overlay(&config, &rules), 0);
+	ck_assert_int_eq(maximum_of(&config.quotas, QUOTA_USER, 1, "", QUOTA_CONTEXTS), 9);
+	ck_assert_int_eq(maximum_of(&config.quotas, QUOTA_USER, 1, "", QUOTA_VCPUS), 2);
+	ck_assert_int_eq(maximum_of(&config.quotas, QUOTA_GROUP, 7, "", QUOTA_EPT), 262144);
+	ck_assert_int_eq(HOST_CONTEXTS(config.quotas), 8);
+	ck_assert_int_eq(HOST_CONTEXTS(config.configured), 1024);
+	config_origin(&config, &config.quotas.named[0].values[QUOTA_CONTEXTS], origin, 64);
+	ck_assert_str_eq(origin, "run-time");
+	config_origin(&config, &config.quotas.named[0].values[QUOTA_VCPUS], origin, 64);
+	ck_assert_str_eq(origin, "f:3");
+	config_origin(&config, &config.quotas.base[QUOTA_BASE_USER].values[QUOTA_CONTEXTS], origin,
+		      64);
+	ck_assert_str_eq(origin, "default");
+	/* Taken back, what is configured holds again. */
+	quota_rules_done(&rules);
+	quota_rules_init(&rules);
+	ck_assert_int_eq(config_overlay(&config, &rules), 0);
+	ck_assert_int_eq(maximum_of(&config.quotas, QUOTA_USER, 1, "", QUOTA_CONTEXTS), 1);
+	ck_assert_uint_eq(config.quotas.nr_named, 1);
+	/* Nothing else may stand there. */
+	ck_assert_int_eq(config_parse_quotas("[context]\n", 10, "r", &rules, &error), -EINVAL);
+	ck_assert_str_eq(error.reason, "unknown section [context]");
+	ck_assert_int_eq(config_parse_quotas("[contexts]\n", 11, "r", &rules, &error), -EINVAL);
+	config_done(&config);
+	quota_rules_done(&rules);
 }
 END_TEST
 
@@ -168,6 +336,7 @@ static void teardown(void)
 
 START_TEST(drop_ins_in_order)
 {
+	char origin[300], expected[300];
 	struct config_error error;
 	struct config config;
 
@@ -178,15 +347,19 @@ START_TEST(drop_ins_in_order)
 	put_file("d.conf.d/30.conf~", "nonsense\n");
 	put_file("d.conf.d/README", "nonsense\n");
 	ck_assert_int_eq(config_load(path, 0, &config, &error), 0);
-	ck_assert_int_eq(config.contexts_per_user, 20);
-	ck_assert_int_eq(config.contexts_per_host, 100);
+	ck_assert_int_eq(USER_CONTEXTS(config.quotas), 20);
+	ck_assert_int_eq(HOST_CONTEXTS(config.quotas), 100);
+	config_origin(&config, &config.quotas.base[QUOTA_BASE_USER].values[QUOTA_CONTEXTS], origin,
+		      sizeof(origin));
+	snprintf(expected, sizeof(expected), "%s.d/20.conf:2", path);
+	ck_assert_str_eq(origin, expected);
 	ck_assert_int_eq(config.defaults.vcpus, 10);
 }
 END_TEST
 
 START_TEST(an_error_leaves_all_as_it_was)
 {
-	struct config config = { .contexts_per_user = 77 };
+	struct config config = { .connections_per_user = 77 };
 	struct config_error error;
 	char expected[128];
 
@@ -196,7 +369,7 @@ START_TEST(an_error_leaves_all_as_it_was)
 	snprintf(expected, sizeof(expected), "%s.d/20.conf", path);
 	ck_assert_str_eq(error.file, expected);
 	ck_assert_uint_eq(error.line, 2);
-	ck_assert_int_eq(config.contexts_per_user, 77);
+	ck_assert_int_eq(config.connections_per_user, 77);
 }
 END_TEST
 
@@ -208,11 +381,11 @@ START_TEST(missing_files)
 	ck_assert_int_eq(config_load(path, 0, &config, &error), -ENOENT);
 	ck_assert_str_eq(error.file, path);
 	ck_assert_int_eq(config_load(path, 1, &config, &error), 0);
-	ck_assert_int_eq(config.contexts_per_user, 64);
-	put_file("d.conf.d/10.conf", "[contexts]\nper-user = 2000\n");
+	ck_assert_int_eq(USER_CONTEXTS(config.quotas), 64);
+	put_file("d.conf.d/10.conf", "[connections]\nper-user = 2000\n");
 	ck_assert_int_eq(config_load(path, 1, &config, &error), -EINVAL);
 	ck_assert_str_eq(error.file, path);
-	ck_assert_str_eq(error.reason, "[contexts] per-user is above per-host");
+	ck_assert_str_eq(error.reason, "[connections] per-user is above per-host");
 }
 END_TEST
 
@@ -245,7 +418,7 @@ START_TEST(the_installed_file_shows_the_defaults)
 {
 	struct config shown, defaults;
 	struct config_error error;
-	char line[256], text[8192] = "";
+	char line[256], text[8192] = "", expected[1024];
 	FILE *file = fopen("systemd/duned.conf", "re");
 	int keys = 0;
 
@@ -260,8 +433,13 @@ START_TEST(the_installed_file_shows_the_defaults)
 	ck_assert_int_eq(keys, 11);
 	config_defaults(&defaults);
 	memset(&shown, 0, sizeof(shown));
+	quota_rules_init(&shown.configured);
 	ck_assert_int_eq(config_parse(text, strlen(text), "duned.conf", &shown, &error), 0);
-	ck_assert_mem_eq(&shown, &defaults, sizeof(shown));
+	ck_assert_mem_eq(&shown, &defaults, offsetof(struct config, configured));
+	config_format_quotas(&defaults.configured, expected, sizeof(expected));
+	config_format_quotas(&shown.configured, text, sizeof(text));
+	ck_assert_str_eq(text, expected);
+	config_done(&shown);
 }
 END_TEST
 
@@ -273,7 +451,10 @@ int main(void)
 	int failed;
 
 	tcase_add_loop_test(texts, refuses, 0, NR_ROWS(bad));
+	tcase_add_test(texts, shows_a_part_of_a_long_line);
 	tcase_add_test(texts, refuses_a_nul);
+	tcase_add_test(texts, quotas);
+	tcase_add_test(texts, run_time_quotas);
 	tcase_add_test(texts, accepts);
 	tcase_add_loop_test(texts, refuses_contradictions, 0, NR_ROWS(contradictions));
 	tcase_add_test(texts, the_installed_file_shows_the_defaults);

@@ -30,7 +30,7 @@ static void setup_stopped(void)
 static void setup(void)
 {
 	setup_stopped();
-	start("fake", "[contexts]\nper-user = 8\nper-host = 12\n");
+	start("fake", "[quota user]\ncontexts = 8\n[quota host]\ncontexts = 12\n");
 }
 
 static void teardown(void)
@@ -318,7 +318,8 @@ START_TEST(quota_of_a_user)
 		fds[i] = create(client, NULL, NULL);
 	client_check(client, M("Create"), NULL,
 		     "{\"error\":\"io.dune.Manager.QuotaExceeded\",\"parameters\":"
-		     "{\"limit\":\"contexts_per_user\",\"maximum\":8,\"used\":8}}");
+		     "{\"limit\":\"contexts\",\"maximum\":8,\"used\":8,"
+		     "\"scope\":\"user\",\"name\":\"0\"}}");
 	/* Ended ones count while somebody holds them. */
 	move(fds[0], 'x');
 	expect_error(client, M("Create"), NULL, DUNE_ERROR("QuotaExceeded"));
@@ -351,7 +352,7 @@ END_TEST
 /* To the module, a limit of 0 means its ceiling: the service must never send one. */
 START_TEST(ceilings_of_zero)
 {
-	start("fake:none", "[contexts]\nper-user = 1\n");
+	start("fake:none", "[quota user]\ncontexts = 1\n");
 	client_check(client, M("Create"), NULL,
 		     "{\"error\":\"io.dune.Manager.InvalidLimit\",\"parameters\":"
 		     "{\"limit\":\"vcpus\",\"maximum\":0}}");
@@ -363,10 +364,11 @@ END_TEST
 
 START_TEST(quota_of_zero)
 {
-	start("fake", "[contexts]\nper-user = 0\n");
+	start("fake", "[quota user]\ncontexts = 0\n");
 	client_check(client, M("Create"), NULL,
 		     "{\"error\":\"io.dune.Manager.QuotaExceeded\",\"parameters\":"
-		     "{\"limit\":\"contexts_per_user\",\"maximum\":0,\"used\":0}}");
+		     "{\"limit\":\"contexts\",\"maximum\":0,\"used\":0,"
+		     "\"scope\":\"user\",\"name\":\"0\"}}");
 }
 END_TEST
 
@@ -598,7 +600,8 @@ START_TEST(quota_of_the_host)
 		fds[i] = create(i < 8 ? first : second, NULL, NULL);
 	client_check(second, M("Create"), NULL,
 		     "{\"error\":\"io.dune.Manager.QuotaExceeded\",\"parameters\":"
-		     "{\"limit\":\"contexts_per_host\",\"maximum\":12,\"used\":12}}");
+		     "{\"limit\":\"contexts\",\"maximum\":12,\"used\":12,"
+		     "\"scope\":\"host\"}}");
 	for (int i = 0; i < 12; i++)
 		close(fds[i]);
 	close(first);

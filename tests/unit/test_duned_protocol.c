@@ -7,7 +7,7 @@
 
 #include "tests/unit/test_duned_run.h"
 
-#define INFO		"{\"method\":\"org.varlink.service.GetInfo\"}"
+#define INFO "{\"method\":\"org.varlink.service.GetInfo\"}"
 #define INFO_REPLY                                                                       \
 	"{\"parameters\":{\"interfaces\":[\"io.dune.Manager\",\"org.varlink.service\"]," \
 	"\"vendor\":\"Dune\",\"product\":\"duned\",\"version\":\"" DUNE_VERSION "\","    \
@@ -549,7 +549,9 @@ static const struct {
 	{ { "--socket", "/proc/nothing/there" }, 1, "/proc/nothing/there: No such file" },
 	{ { "--config", "/nonexistent/x.conf" }, 1, "/nonexistent/x.conf: can't be read" },
 	{ { "--check", "/nonexistent/x.conf" }, 1, "/nonexistent/x.conf: can't be read" },
-	{ { "--check", "systemd/duned.conf" }, 0, "[contexts]\nper-user = 64\nper-host = 1024\n" },
+	{ { "--check", "systemd/duned.conf" },
+	  0,
+	  "[quota host]\ncontexts = 1024\n[quota user]\ncontexts = 64\n[context]\n" },
 	{ { "--check", "/etc" }, 1, "/etc: can't be read: Is a directory" },
 	{ { "--check", "/dev/null" }, 1, "/dev/null: can't be read" },
 };

@@ -371,12 +371,15 @@ START_TEST(buckets)
 	ck_assert_int_eq(rates_init(&rates), 0);
 	ck_assert_ptr_null(rates_find(&rates, &key));
 	for (key.id = 1; key.id <= RATE_BUCKETS; key.id++) {
-		ck_assert_int_eq(rates_get(&rates, &key, 0, &bucket), 0);
+		rates_make_room(&rates, 1, 0);
+		ck_assert_int_eq(rates_get(&rates, &key, &bucket), 0);
 		bucket->full_ns = key.id;
 	}
-	ck_assert_int_eq(rates_get(&rates, &key, 0, &bucket), -E2BIG);
+	rates_make_room(&rates, 1, 0);
+	ck_assert_int_eq(rates_get(&rates, &key, &bucket), -E2BIG);
 	/* The first 100 are full again. */
-	ck_assert_int_eq(rates_get(&rates, &key, 100, &bucket), 0);
+	rates_make_room(&rates, 1, 100);
+	ck_assert_int_eq(rates_get(&rates, &key, &bucket), 0);
 	ck_assert_uint_eq(rates.count, RATE_BUCKETS - 99);
 	key.id = 100;
 	ck_assert_ptr_null(rates_find(&rates, &key));

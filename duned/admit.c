@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Admission by quotas; see admit.h. */
+#include "duned/admit.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "duned/json.h"
+#include "duned/log.h"
+#include "duned/quota.h"
+#include "duned/rate.h"
+
+static int stop(int r)
+{
+	return r < 0 ? r : 1;
+}
+
+int answer_quota(struct answer *answer, const char *limit, const char *scope, const char *name,
+		 int64_t maximum, uint64_t used)
+{
+	struct json_object *parameters = json_object_new_object();
+	bool ok = json_put_string(parameters, "limit", limit) &&
+		  json_put_int(parameters, "maximum", (uint64_t)maximum) &&
+		  json_put_int(parameters, "used", used) &&
+		  (!scope || json_put_string(parameters, "scope", scope)) &&
+		  (!name || json_put_string(parameters, "name", name));
+
+	return stop(answer_error(answer, DUNE_ERROR("QuotaExceeded"), json_finish(parameters, ok)));
+}
+
+int answer_limit(struct answer *answer, const char *limit, int64_t maximum)
+{
+	struct json_object *parameters = json_object_new_object();
+	bool ok = json_put_string(parameters, "limit", limit) &&
+		  json_put_int(parameters, "maximum", (uint64_t)maximum);
+
+	return stop(answer_error(answer, DUNE_ERROR("InvalidLimit"), json_finish(parameters, ok)));
+}
+
+int admit_settle(struct request *request, struct answer *answer)
+{
+	int r = request_device(request, answer);
+
+	if (r)
+		return r;
+	r = manager_settle(request->manager);
+	return r < 0 ? stop(answer_device_failed(answer, "stats", r)) : 0;
+}
+
+/* ---- sums ---- */
+
+static uint64_t used_in_ledger(const void *data, const struct quota_key *account,
+			       enum quota_resource resource)
+{
+	return ledger_used(data, account, resource);
+}
+
+/* The account by the name that people gave it, else by its number; NULL for the host. */
+static const char *account_name(const struct quota_rule *rule, const struct quota_key *account,
+				char number[16])
+{
+	if (account->scope == QUOTA_HOST)
+		return NULL;
+	if (account->scope == QUOTA_CGROUP)
+		return account->path;
+	if (rule->name[0])
+		return rule->name;
+	snprintf(number, 16, "%" PRIu32, account->id);
+	return number;
+}
+
+int admit_growth(struct request *request, struct answer *answer, const struct charge *charge,
+		 const uint64_t growth[QUOTA_NR_SUMS])
+{
+	const struct manager *manager = request->manager;
+	struct quota_verdict verdict;
+	const char *name, *scope;
+	char number[16];
+
+	if (quota_decide(&manager->config.quotas, charge, growth, used_in_ledger, &manager->ledger,
+			 &verdict) == 0)
+		return 0;
+	name = account_name(verdict.rule, &verdict.account, number);
+	scope = quota_scope_name(verdict.account.scope);
+	log_client_message(request->peer->uid, MESSAGE_QUOTA_REFUSED,
+			   LOG_FIELDS(LOG_TEXT("DUNE_METHOD", request->call->method),
+				      LOG_TEXT("DUNE_LIMIT", quota_resource_name(verdict.resource)),
+				      LOG_NUMBER("DUNE_MAXIMUM", verdict.maximum),
+				      LOG_NUMBER("DUNE_USED", verdict.used)),
+			   "refused by the quota of %s %s: %" PRIu64 " of %" PRId64 " %s used",
+			   scope, name ? name : "", verdict.used, verdict.maximum,
+			   quota_resource_name(verdict.resource));
+	return answer_quota(answer, quota_resource_name(verdict.resource), scope, name,
+			    verdict.maximum, verdict.used);
+}
+
+/* ---- rates ---- */
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int answer_rate(struct request *request, struct answer *answer,
+		       const struct quota_holding *holding, int64_t wait_ns)
+{
+	struct json_object *parameters = json_object_new_object();
+	const char *scope = quota_scope_name(holding->account.scope);
+	char number[16];
+	const char *name = account_name(holding->rule, &holding->account, number);
+	bool ok = json_put_string(parameters, "scope", scope) &&
+		  (!name || json_put_string(parameters, "name", name)) &&
+		  json_put_int(parameters, "maximum", (uint64_t)holding->maximum) &&
+		  json_put_int(parameters, "retry_usec", (uint64_t)(wait_ns + 999) / 1000);
+
+	log_client_message(request->peer->uid, MESSAGE_QUOTA_REFUSED,
+			   LOG_FIELDS(LOG_TEXT("DUNE_METHOD", request->call->method),
+				      LOG_TEXT("DUNE_LIMIT", quota_resource_name(QUOTA_RATE)),
+				      LOG_NUMBER("DUNE_MAXIMUM", holding->maximum)),
+			   "refused: %s %s creates more than %" PRId64 " contexts a minute", scope,
+			   name ? name : "", holding->maximum);
+	return stop(answer_error(answer, DUNE_ERROR("RateExceeded"), json_finish(parameters, ok)));
+}
+
+int admit_rate(struct request *request, struct answer *answer, const struct charge *charge,
+	       struct admit_rates *ret_rates)
+{
+	struct quota_holding holding[QUOTA_MAX_HOLDING];
+	struct rates *rates = &request->manager->rates;
+	size_t count = quota_holding(&request->manager->config.quotas, charge, QUOTA_RATE, holding);
+	struct admit_rates taken = { .now_ns = now_ns() };
+
+	rates_make_room(rates, count, taken.now_ns);
+	for (size_t i = 0; i < count; i++) {
+		int64_t wait_ns = RATE_PERIOD_NS;
+		struct rate_bucket *bucket;
+		int r;
+
+		if (holding[i].maximum == QUOTA_UNLIMITED)
+			continue;
+		r = rates_get(rates, &holding[i].account, &bucket);
+		if (r == -ENOMEM)
+			return r;
+		/* More accounts created within a minute than can be told apart: later, then. */
+		if (!r)
+			wait_ns = rate_wait(bucket->full_ns, taken.now_ns, holding[i].maximum);
+		if (wait_ns)
+			return answer_rate(request, answer, &holding[i], wait_ns);
+		taken.taken[taken.count].bucket = bucket;
+		taken.taken[taken.count++].per_minute = holding[i].maximum;
+	}
+	*ret_rates = taken;
+	return 0;
+}
+
+void admit_rate_take(const struct admit_rates *rates)
+{
+	for (size_t i = 0; i < rates->count; i++) {
+		struct rate_bucket *bucket = rates->taken[i].bucket;
+
+		bucket->full_ns =
+			rate_take(bucket->full_ns, rates->now_ns, rates->taken[i].per_minute);
+	}
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From the quota's decision to the answer that a client gets, for whatever makes use grow: creating a
+ * context, raising its limits.
+ */
+#ifndef DUNED_ADMIT_H
+#define DUNED_ADMIT_H
+
+#include <stdint.h>
+
+#include "duned/charge.h"
+#include "duned/manager.h"
+#include "duned/request.h"
+
+#define ADMIT_MAX_RATES 3 /* rules of a rate that hold at once */
+
+/* Buckets that a creation takes a token from, once it has succeeded. */
+struct admit_rates {
+	struct {
+		struct rate_bucket *bucket;
+		int64_t per_minute;
+	} taken[ADMIT_MAX_RATES];
+	size_t count;
+	int64_t now_ns;
+};
+
+/* All return 0, 1 with an error in the answer, or -errno. */
+
+/* Makes the device ready and the ledger current. */
+int admit_settle(struct request *request, struct answer *answer);
+
+/* May the use of each resource grow so? The ledger must be current. */
+int admit_growth(struct request *request, struct answer *answer, const struct charge *charge,
+		 const uint64_t growth[QUOTA_NR_SUMS]);
+
+/* May another context be created now? */
+int admit_rate(struct request *request, struct answer *answer, const struct charge *charge,
+	       struct admit_rates *ret_rates);
+void admit_rate_take(const struct admit_rates *rates);
+
+/* QuotaExceeded, about an account; scope NULL for a limit of the call itself. */
+int answer_quota(struct answer *answer, const char *limit, const char *scope, const char *name,
+		 int64_t maximum, uint64_t used);
+
+/* InvalidLimit. */
+int answer_limit(struct answer *answer, const char *limit, int64_t maximum);
+
+#endif

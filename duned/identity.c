@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Identity of processes; see identity.h. */
+#include "duned/identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <systemd/sd-login.h>
+#include <unistd.h>
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5 */
+#endif
+
+#define STAT_MAX 1024 /* bytes of /proc/PID/stat that matter */
+
+/* ---- pure ---- */
+
+int identity_parse_start(const char *stat, uint64_t *ret_start)
+{
+	/* The name, in parentheses, may hold anything; the 20th field after it is what we want. */
+	const char *p = strrchr(stat, ')');
+	uint64_t start;
+	char *end;
+
+	for (int field = 0; p && field < 20; field++) {
+		p = strchr(p, ' ');
+		p = p ? p + 1 : NULL;
+	}
+	if (!p || *p < '0' || *p > '9')
+		return -EBADMSG;
+	start = strtoull(p, &end, 10);
+	if (*end != ' ')
+		return -EBADMSG;
+	*ret_start = start;
+	return 0;
+}
+
+void identity_cut_cgroup(const char *path, char ret_path[DUNE_CGROUP_MAX])
+{
+	size_t fits = 0;
+
+	memset(ret_path, 0, DUNE_CGROUP_MAX);
+	if (path[0] != '/')
+		return;
+	for (size_t i = 1; i < DUNE_CGROUP_MAX; i++) {
+		if (!path[i] || path[i] == '/')
+			fits = i;
+		if (!path[i] || path[i] <= ' ' || path[i] > '~')
+			break;
+	}
+	memcpy(ret_path, path, fits);
+}
+
+uint32_t identity_group(const struct peer *peer, const struct quota_rules *rules)
+{
+	uint32_t gid = quota_group(rules, &peer->gid, 1), other;
+	const struct quota_key first = { .scope = QUOTA_GROUP, .id = gid };
+	bool ruled = quota_rules_find(rules, &first) != NULL;
+
+	if (!peer->nr_groups)
+		return gid;
+	other = quota_group(rules, peer->groups, peer->nr_groups);
+	if (!quota_rules_find(rules, &(struct quota_key){ .scope = QUOTA_GROUP, .id = other }))
+		return gid;
+	return ruled && gid < other ? gid : other;
+}
+
+/* ---- the process ---- */
+
+static int read_start(int32_t pid, uint64_t *ret_start)
+{
+	char path[32], text[STAT_MAX];
+	ssize_t size;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%" PRId32 "/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	size = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (size <= 0)
+		return -ESRCH;
+	text[size] = '\0';
+	return identity_parse_start(text, ret_start);
+}
+
+/*
+ * The process that connected, held so that its pid is not used again. -ESRCH: it is gone; -ENOPROTOOPT:
+ * this kernel can't tell.
+ */
+static int peer_pidfd(const struct peer *peer)
+{
+	socklen_t size = sizeof(int);
+	int fd = -1;
+
+	if (peer->socket_fd <= 0)
+		return -ENOPROTOOPT;
+	if (getsockopt(peer->socket_fd, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) < 0)
+		return errno == ENOPROTOOPT ? -ENOPROTOOPT : -ESRCH;
+	return fd;
+}
+
+/* A pidfd is readable once its process has ended. */
+static bool has_ended(int pidfd)
+{
+	struct pollfd poller = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&poller, 1, 0) != 0;
+}
+
+static int read_process(const struct peer *peer, struct dune_labels *labels)
+{
+	uint64_t start, again;
+	char *cgroup = NULL;
+	int r = read_start(peer->pid, &start);
+
+	if (r < 0)
+		return r;
+	/* Without control groups (of systemd's layout) there is nothing to be charged to. */
+	if (sd_pid_get_cgroup(peer->pid, &cgroup) >= 0)
+		identity_cut_cgroup(cgroup, labels->cgroup);
+	free(cgroup);
+	labels->creator_pid = peer->pid;
+	labels->creator_start = start;
+	r = read_start(peer->pid, &again);
+	return r < 0 ? r : start == again ? 0 : -ESRCH;
+}
+
+/*
+ * With a pidfd the pid can't be used again until we are done. Without one, whoever began after the
+ * connection was accepted is somebody else.
+ */
+static int read_held(const struct peer *peer, struct dune_labels *labels)
+{
+	int pidfd = peer_pidfd(peer), r;
+
+	if (pidfd < 0 && pidfd != -ENOPROTOOPT)
+		return pidfd;
+	r = read_process(peer, labels);
+	if (pidfd < 0)
+		return !r && labels->creator_start > peer->connected_ticks ? -ESRCH : r;
+	if (!r && has_ended(pidfd))
+		r = -ESRCH;
+	close(pidfd);
+	return r;
+}
+
+static bool rules_need_process(const struct quota_rules *rules)
+{
+	for (size_t i = 0; i < QUOTA_NR_RESOURCES; i++) {
+		if (rules->base[QUOTA_BASE_PROCESS].values[i].maximum != QUOTA_UNSET)
+			return true;
+	}
+	for (size_t i = 0; i < rules->nr_named; i++) {
+		if (rules->named[i].key.scope == QUOTA_CGROUP)
+			return true;
+	}
+	return false;
+}
+
+int identity_labels(const struct peer *peer, const struct quota_rules *rules,
+		    struct dune_labels *ret_labels)
+{
+	struct dune_labels labels = { 0 };
+	int r = peer->pid > 0 ? read_held(peer, &labels) : -ESRCH;
+
+	if (r < 0) {
+		if (rules_need_process(rules))
+			return -ESRCH;
+		labels = (struct dune_labels){ 0 };
+	}
+	labels.gid = identity_group(peer, rules);
+	*ret_labels = labels;
+	return 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which process asks, beyond its credentials: when it began, its cgroup, the group that it is charged
+ * to. Read when a context is created; must never describe another process that got the same pid.
+ */
+#ifndef DUNED_IDENTITY_H
+#define DUNED_IDENTITY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "duned/policy.h"
+#include "duned/quota.h"
+#include "proto/dune_abi.h"
+
+/*
+ * The labels of a context that the peer creates. A process that is gone, or can't be looked at, leaves
+ * creator and cgroup empty: -ESRCH then if a rule in force is about processes or cgroups, else 0.
+ */
+int identity_labels(const struct peer *peer, const struct quota_rules *rules,
+		    struct dune_labels *ret_labels);
+
+/* Pure: the group of the peer that it is charged to, see quota_group(). */
+uint32_t identity_group(const struct peer *peer, const struct quota_rules *rules);
+
+/* Pure: when a process began, in clock ticks, from the text of its stat file. -EBADMSG. */
+int identity_parse_start(const char *stat, uint64_t *ret_start);
+
+/*
+ * Pure: a cgroup's path as labels hold it: cut after the last component that fits and that has nothing
+ * but printable characters in it.
+ */
+void identity_cut_cgroup(const char *path, char ret_path[DUNE_CGROUP_MAX]);
+
+#endif
