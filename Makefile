@@ -424,6 +424,18 @@ check-service: user $(B)/tests/unit/duned-fake
 check-exporter: exporter $(B)/tests/unit/duned-fake $(B)/tests/service/exporter/demo_history
 	@B=$(B) tests/service/exporter/run $(CASES)
 
+# A tenant in a container, for tests/service/containers
+$(B)/tests/service/%: tests/service/progs/%.c $(B)/libdune.a
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 -O2 -g $(WARN) $(WERROR) -static -MMD -MP -MF $@.d \
+		-o $@ $< $(B)/libdune.a $(LIBDUNE_LIBS)
+
+.PHONY: check-containers
+## check-containers	the CDI specification, the Kubernetes manifests, and podman with the device
+check-containers: user $(B)/tests/unit/duned-fake $(B)/tests/service/hold_contexts
+	@B=$(B) tests/service/containers
+
 ## check		all tests: check-style, check-unit, check-abi, check-service, check-vm
 .PHONY: check
 check:
@@ -493,6 +505,9 @@ $(call install_all,644,$(wildcard systemd/*.socket systemd/*.slice),$(UNITDIR))
 644 systemd/dune.tmpfiles $(PREFIX)/lib/tmpfiles.d/dune.conf
 644 systemd/dune.modules-load $(PREFIX)/lib/modules-load.d/dune.conf
 644 systemd/60-dune.rules $(UDEVDIR)/rules.d/60-dune.rules
+644 systemd/containers/dune-containers.7 $(DATADIR)/man/man7/dune-containers.7
+644 systemd/containers/dune.io-context.json $(SYSCONFDIR)/cdi/dune.io-context.json
+$(call install_all,644,$(wildcard systemd/containers/*.yaml),$(DATADIR)/dune/kubernetes)
 endef
 CONFIG := $(SYSCONFDIR)/dune/duned.conf
 
@@ -535,7 +550,7 @@ uninstall:
 	done
 	@rm -f $(DESTDIR)$(LIBDIR)/libdune.so
 	@rmdir $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(INCLUDEDIR) \
-		$(addprefix $(DESTDIR)$(DATADIR)/dune,/prometheus /grafana) $(DESTDIR)$(DATADIR)/dune 2>/dev/null || true
+		$(addprefix $(DESTDIR)$(DATADIR)/dune,/prometheus /grafana /kubernetes) $(DESTDIR)$(DATADIR)/dune 2>/dev/null || true
 	@[ -n "$(DESTDIR)" ] || ldconfig
 
 # ---- packages ----
@@ -549,6 +564,11 @@ deb:
 		$(B)/deb/dune_$(VERSION)_amd64.changes
 	@ls $(B)/deb/*.deb
 
+
+.PHONY: check-packages
+## check-packages	the packages: built twice, and installed, upgraded, removed, purged in Debian 12 and 13
+check-packages:
+	@B=$(B) MAKE="$(MAKE)" tests/service/packages $(CASES)
 
 # clang-format decides on lines and indentation; how columns inside a line are aligned is left to the
 # writer, so runs of blanks count as one. Shell scripts pass shellcheck.
