@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "duned/counters.h"
 #include "duned/events.h"
 #include "duned/json.h"
 #include "duned/log.h"
@@ -79,6 +80,7 @@ static int output_queue(struct connection *connection, char *bytes, size_t size,
 	*output = (struct output){ .bytes = bytes, .size = size, .fd = fd };
 	STAILQ_INSERT_TAIL(&connection->outputs, output, link);
 	connection->output_bytes += size;
+	counter_add(COUNTER_MESSAGES_OUT, 1);
 	return 0;
 }
 
@@ -127,6 +129,7 @@ static int output_flush(struct connection *connection)
 		progress = true;
 		output->sent += (size_t)n;
 		connection->output_bytes -= (size_t)n;
+		counter_add(COUNTER_BYTES_OUT, (uint64_t)n);
 		if (output->sent == output->size) {
 			STAILQ_REMOVE_HEAD(&connection->outputs, link);
 			output_free(output);
@@ -162,11 +165,14 @@ static int queue_answer(struct connection *connection, struct answer *answer, bo
 
 	r = varlink_reply_encode(error, answer->parameters, continues, &bytes, &size);
 	if (r == -EMSGSIZE) {
+		error = DUNE_ERROR("ReplyTooLarge");
 		continues = false;
 		r = encode_too_large(&bytes, &size);
 	}
 	if (r < 0)
 		return r;
+	if (error)
+		counters_error(error);
 	fd = answer->fd;
 	answer->fd = -1;
 	*ret_continues = continues;
@@ -182,6 +188,7 @@ static void stream_stop(struct connection *connection)
 	subscription_free(connection->subscription);
 	connection->subscription = NULL;
 	connection->streaming = false;
+	counter_sub(COUNTER_STREAMS_NOW, 1);
 }
 
 /* Called for every event that a subscriber gets: only says that it has its turn. */
@@ -196,6 +203,7 @@ static void stream_start(struct connection *connection, struct varlink_call *cal
 			 struct answer *answer)
 {
 	connection->streaming = true;
+	counter_add(COUNTER_STREAMS_NOW, 1);
 	connection->stream_call = *call;
 	*call = (struct varlink_call){ 0 };
 	connection->subscription = answer->subscription;
@@ -265,6 +273,7 @@ static int handle_message(struct connection *connection, const char *message, si
 		return r;
 	}
 	connection->called = true;
+	counters_call(call.method);
 	r = answer_call(connection, &call, false);
 	varlink_call_done(&call);
 	return r;
@@ -355,6 +364,7 @@ static int receive(struct connection *connection)
 		connection->input_ended = true;
 		return 0;
 	}
+	counter_add(COUNTER_BYTES_IN, (uint64_t)n);
 	return varlink_input_feed(&connection->input, bytes, (size_t)n);
 }
 
@@ -435,8 +445,11 @@ static void on_stream(struct ev_loop *loop, ev_timer *timer, int revents)
 	struct connection *connection = timer->data;
 
 	/* The client still reads the last sample, or does not: it misses this one. */
-	if (!STAILQ_EMPTY(&connection->outputs))
+	if (!STAILQ_EMPTY(&connection->outputs)) {
+		if (!connection->subscription)
+			counter_add(COUNTER_SAMPLES_MISSED, 1);
 		return;
+	}
 	if (!connection->subscription &&
 	    answer_call(connection, &connection->stream_call, true) < 0) {
 		connection_free(connection);

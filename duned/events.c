@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "duned/counters.h"
 #include "duned/json.h"
 #include "duned/text.h"
 #include "proto/names.h"
@@ -127,12 +128,20 @@ static void queue_add(struct subscription *subscription, struct shared_event *sh
 	       (subscription->count && subscription->bytes + shared->size > EVENTS_QUEUE_BYTES)) {
 		queue_drop_oldest(subscription);
 		subscription->dropped++;
+		counter_add(COUNTER_EVENTS_DROPPED, 1);
 	}
 	shared->references++;
 	subscription->queue[(subscription->first + subscription->count) % EVENTS_QUEUE_MAX] =
 		shared;
 	subscription->count++;
 	subscription->bytes += shared->size;
+}
+
+/* There is no memory for it. */
+static void drop_unseen(struct subscription *subscription)
+{
+	subscription->dropped++;
+	counter_add(COUNTER_EVENTS_DROPPED, 1);
 }
 
 static void notify(const struct subscription *subscription)
@@ -186,9 +195,11 @@ void events_publish(struct events *events, const struct dune_event *event)
 	struct subscription *subscription;
 
 	if (event->type == DUNE_EVENT_LOST) {
+		counter_add(COUNTER_EVENTS_LOST, event->detail);
 		publish_lost(events, event->detail);
 		return;
 	}
+	counter_add(COUNTER_EVENTS, 1);
 	TAILQ_FOREACH(subscription, &events->subscriptions, link)
 	{
 		bool ends = ends_stream(subscription, event);
@@ -199,7 +210,7 @@ void events_publish(struct events *events, const struct dune_event *event)
 		if (wanted && shared)
 			queue_add(subscription, shared);
 		else if (wanted)
-			subscription->dropped++;
+			drop_unseen(subscription);
 		if (ends)
 			subscription->ended = true;
 		if (wanted || ends)
@@ -244,6 +255,7 @@ struct subscription *subscription_new(struct events *events, const struct peer *
 	subscription->filter = *filter;
 	TAILQ_INSERT_TAIL(&events->subscriptions, subscription, link);
 	events->nr_subscriptions++;
+	counter_add(COUNTER_SUBSCRIPTIONS_NOW, 1);
 	return subscription;
 }
 
@@ -253,6 +265,7 @@ void subscription_free(struct subscription *subscription)
 		return;
 	TAILQ_REMOVE(&subscription->events->subscriptions, subscription, link);
 	subscription->events->nr_subscriptions--;
+	counter_sub(COUNTER_SUBSCRIPTIONS_NOW, 1);
 	while (subscription->count)
 		queue_drop_oldest(subscription);
 	free(subscription);
@@ -330,6 +343,7 @@ int subscription_take(struct subscription *subscription, char **ret_bytes, size_
 	if (r < 0)
 		return r;
 	*ret_continues = !subscription->ended;
+	counter_add(COUNTER_EVENTS_SENT, subscription->count);
 	while (subscription->count)
 		queue_drop_oldest(subscription);
 	subscription->dropped = 0;

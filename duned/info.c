@@ -98,7 +98,7 @@ static struct json_object *bugs_json(const struct dune_info *info)
 	return json_finish(bugs, ok);
 }
 
-static struct json_object *allocated_json(const struct dune_info *info)
+struct json_object *info_allocated_json(const struct dune_info *info)
 {
 	struct json_object *object = json_object_new_object();
 	bool ok = json_put_int(object, "contexts", info->contexts) &&
@@ -121,7 +121,7 @@ static bool put_module_info(struct json_object *object, const struct dune_info *
 	       json_put_int(object, "gpa_bits", info->gpa_bits) &&
 	       json_put_int(object, "slots", info->nr_slots) &&
 	       json_put_string(object, "vmx_holder", dune_vmx_holder_name(info->vmx_holder)) &&
-	       json_put(object, "allocated", allocated_json(info)) &&
+	       json_put(object, "allocated", info_allocated_json(info)) &&
 	       json_put_int(object, "created", info->created) &&
 	       json_put_int(object, "refused", info->refused) &&
 	       json_put_int(object, "assertions", info->assertions);
@@ -166,12 +166,19 @@ static struct json_object *quotas_json(const struct manager_limits *quotas)
 	return json_finish(object, ok);
 }
 
+struct json_object *info_quotas_json(const struct manager *manager, const struct dune_info *info)
+{
+	struct manager_limits quotas;
+
+	manager_limits(manager, info, &quotas);
+	return quotas_json(&quotas);
+}
+
 int method_info(struct request *request, struct answer *answer)
 {
 	struct manager *manager = request->manager;
 	struct json_object *parameters;
 	struct dune_info info;
-	struct manager_limits quotas;
 	const char *bad;
 	int problem;
 	bool ok;
@@ -181,10 +188,9 @@ int method_info(struct request *request, struct answer *answer)
 	problem = manager_device(manager);
 	if (!problem)
 		problem = device_info(&manager->device, &info);
-	manager_limits(manager, problem ? NULL : &info, &quotas);
 	parameters = json_object_new_object();
 	ok = json_put_string(parameters, "version", DUNE_VERSION) &&
 	     json_put(parameters, "module", module_json(manager, problem, &info)) &&
-	     json_put(parameters, "quotas", quotas_json(&quotas));
+	     json_put(parameters, "quotas", info_quotas_json(manager, problem ? NULL : &info));
 	return answer_reply(answer, json_finish(parameters, ok));
 }

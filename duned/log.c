@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "duned/counters.h"
 #include "duned/log_writer.h"
 
 #define LINE_MAX_BYTES 640 /* of LOG_ENTRY_BYTES; the rest is for fields */
@@ -109,6 +110,7 @@ void log_message(int priority, enum message_id id, const struct log_field *field
 {
 	va_list arguments;
 
+	counters_message(id);
 	if (priority == LOG_DEBUG && !with_debug)
 		return;
 	va_start(arguments, format);
@@ -204,6 +206,7 @@ put_client(uint32_t uid, enum message_id id, const struct log_field *fields, con
 	const struct log_field client = LOG_NUMBER("DUNE_UID", uid);
 	char prefixed[256];
 
+	counters_message(id);
 	if (!admit(uid))
 		return;
 	snprintf(prefixed, sizeof(prefixed), "client of uid %u: %s", uid, format);

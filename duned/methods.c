@@ -16,6 +16,7 @@
 #include "duned/log.h"
 #include "duned/request.h"
 #include "duned/subscribe.h"
+#include "duned/totals.h"
 #include "proto/names.h"
 
 /* ---- answers ---- */

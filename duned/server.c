@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "duned/connection.h"
+#include "duned/counters.h"
 #include "duned/json.h"
 #include "duned/log.h"
 #include "duned/peer.h"
@@ -102,6 +103,9 @@ static void server_admit(struct server *server, int fd)
 	uid = peer.uid;
 	limit = server_limit(server, &peer, &maximum, &used);
 	if (limit) {
+		counter_add(!strcmp(limit, "connections") ? COUNTER_REFUSED_HOST :
+							    COUNTER_REFUSED_USER,
+			    1);
 		refuse(fd, &peer, limit, maximum, used);
 		peer_done(&peer);
 		close(fd);
@@ -114,6 +118,8 @@ static void server_admit(struct server *server, int fd)
 	}
 	TAILQ_INSERT_TAIL(&server->connections, connection, link);
 	server->nr_connections++;
+	counter_add(COUNTER_CONNECTIONS, 1);
+	counter_add(COUNTER_CONNECTIONS_NOW, 1);
 }
 
 /* Out of descriptors or memory: the clients wait in the backlog, the loop does not spin. */
@@ -188,4 +194,5 @@ void server_remove(struct server *server, struct connection *connection)
 {
 	TAILQ_REMOVE(&server->connections, connection, link);
 	server->nr_connections--;
+	counter_sub(COUNTER_CONNECTIONS_NOW, 1);
 }

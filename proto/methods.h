@@ -38,6 +38,7 @@ enum dune_access {
 	X(DUNE_INTERFACE, "Events", ACCESS_OWNER, events)			\
 	X(DUNE_INTERFACE, "Kill", ACCESS_OWNER, kill)				\
 	X(DUNE_INTERFACE, "Info", ACCESS_ANYONE, info)				\
+	X(DUNE_INTERFACE, "Totals", ACCESS_ANYONE, totals)			\
 	X(VARLINK_SERVICE, "GetInfo", ACCESS_ANYONE, get_info)			\
 	X(VARLINK_SERVICE, "GetInterfaceDescription", ACCESS_ANYONE, get_description)
 

@@ -144,5 +144,9 @@ SHAPE(shape_totals, TOTALS,
 	FIELD("exits", DECODE_COUNTERS, TOTALS, exits)
 	FIELD("ends", DECODE_COUNTERS, TOTALS, ends)
 	MAYBE("states", DECODE_COUNTERS, TOTALS, states)
-	MAYBE("service", DECODE_COUNTERS, TOTALS, service))
+	MAYBE("service", DECODE_COUNTERS, TOTALS, service)
+	MAYBE("calls", DECODE_COUNTERS, TOTALS, calls)
+	MAYBE("errors", DECODE_COUNTERS, TOTALS, errors)
+	MAYBE("messages", DECODE_COUNTERS, TOTALS, messages)
+	MAYBE("created", DECODE_UINT, TOTALS, created))
 /* clang-format on */

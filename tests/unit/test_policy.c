@@ -174,6 +174,7 @@ START_TEST(methods_have_the_right_access)
 		{ "io.dune.Manager.Events", ACCESS_OWNER },
 		{ "io.dune.Manager.Kill", ACCESS_OWNER },
 		{ "io.dune.Manager.Info", ACCESS_ANYONE },
+		{ "io.dune.Manager.Totals", ACCESS_ANYONE },
 		{ "org.varlink.service.GetInfo", ACCESS_ANYONE },
 		{ "org.varlink.service.GetInterfaceDescription", ACCESS_ANYONE },
 	};

@@ -169,6 +169,11 @@ struct dune_client_totals {
 	struct dune_client_counters ends; /* contexts that ended, by cause */
 	struct dune_client_counters states; /* contexts that exist, by state; may be empty */
 	struct dune_client_counters service; /* of the service itself; may be empty */
+	/* The following may be empty, too. */
+	struct dune_client_counters calls; /* of the service, by method, or "other" */
+	struct dune_client_counters errors; /* that it replied, by name, or "other" */
+	struct dune_client_counters messages; /* of its log, by kind */
+	uint64_t created; /* contexts */
 };
 
 /*
