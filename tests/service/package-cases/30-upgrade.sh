@@ -3,8 +3,8 @@
 # An upgrade under use: the service is restarted, its socket stays the one it is and nobody's call is
 # refused; the module is neither loaded nor unloaded; what the administrator wrote stays.
 . $tests/packages.sh
-sed -i 's/^#per-user = 64$/per-user = 7/' /etc/dune/duned.conf
-grep -qx 'per-user = 7' /etc/dune/duned.conf || fail "the configuration could not be changed"
+sed -i 's/^#contexts = 64$/contexts = 7/' /etc/dune/duned.conf
+grep -qx 'contexts = 7' /etc/dune/duned.conf || fail "the configuration could not be changed"
 echo "# mine" >/etc/dune/duned.conf.d/50-mine.conf
 mkdir -p /var/lib/duned
 echo >/var/lib/duned/probe
@@ -43,7 +43,7 @@ contains "\"version\":\"$new\"" /tmp/info
 $debs/tests/dkms
 [ -z "$(dkms status -m dune -v 0.0.9)" ] || fail "the old version is still with DKMS"
 
-grep -qx 'per-user = 7' /etc/dune/duned.conf || fail "the configuration was overwritten"
+grep -qx 'contexts = 7' /etc/dune/duned.conf || fail "the configuration was overwritten"
 [ -e /etc/dune/duned.conf.dpkg-dist ] || fail "the new default is not offered"
 grep -qx '# mine' /etc/dune/duned.conf.d/50-mine.conf
-/usr/lib/dune/duned --check | grep -qx 'per-user = 7' || fail "the configuration is not in force"
+/usr/lib/dune/duned --check | grep -qx 'contexts = 7' || fail "the configuration is not in force"

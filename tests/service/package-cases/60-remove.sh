@@ -14,6 +14,6 @@ done
 [ ! -e /run/dune ] || fail "/run/dune is still there"
 [ ! -e /var/lib/dkms/dune ] || fail "DKMS still has it"
 [ -z "$(find /lib/modules -name 'dune.ko*')" ] || fail "the module is still there"
-grep -qx 'per-user = 7' /etc/dune/duned.conf || fail "the configuration is gone"
+grep -qx 'contexts = 7' /etc/dune/duned.conf || fail "the configuration is gone"
 [ -e /var/lib/duned/probe ] || fail "what the service wrote is gone before the purge"
 getent passwd duned >/dev/null || fail "the user is gone"
