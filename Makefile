@@ -407,6 +407,28 @@ vm-shell: all
 bench: all
 	@B=$(B) tests/bench/run
 
+# The service next to others. systemd's sd-varlink is public API from Debian 13 on: its headers and libraries
+# come from there (fetched once), the compiler is this host's.
+SERVICE_BENCH := $(patsubst %,$(B)/tests/bench/service/%,load echo sdvarlink)
+SDVARLINK_DEBS = tests/debs sd-varlink trixie libsystemd-dev libsystemd0 libc6
+
+$(B)/tests/bench/service/%: tests/bench/service/%.c
+	$(call say,BENCH,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 -O2 -g $(WARN) $(WERROR) -MMD -MP -MF $@.d -o $@ $< -lev
+
+$(B)/tests/bench/service/sdvarlink: tests/bench/service/sdvarlink.c
+	$(call say,BENCH,$<)
+	@mkdir -p $(@D)
+	$(Q)root=$$($(SDVARLINK_DEBS)) && $(CC) $(CPPFLAGS) -isystem $$root/usr/include -std=gnu11 -O2 -g \
+		$(WARN) -Wno-missing-field-initializers $(WERROR) -o $@ $< \
+		-L$$root/usr/lib/x86_64-linux-gnu -l:libsystemd.so.0 -Wl,--allow-shlib-undefined
+
+.PHONY: bench-service
+## bench-service	requests per second of the service, next to a raw echo and systemd's sd-varlink (root)
+bench-service: $(SERVICE_BENCH) $(B)/tests/unit/duned-fake
+	@B=$(B) SDVARLINK_LIBRARY=$$($(SDVARLINK_DEBS))/usr/lib/x86_64-linux-gnu tests/bench/service/run
+
 ## demo		real programs in Dune contexts, in the emulated machine
 demo: deps
 	@$(MAKE) --no-print-directory all
