@@ -282,16 +282,22 @@ $(B)/tests/unit/libdunectl.a: $(filter-out %/main.o,$(call objs,dunectl))
 	$(Q)rm -f $@ && $(AR) rcsD $@ $^
 
 # duned with a device made of paper: the service's own behaviour, without the module
-$(B)/tests/unit/duned-fake: $(B)/duned/main.o $(B)/tests/unit/fake_device.o $(B)/tests/unit/libduned.a
+FAKE_OBJS := $(B)/tests/unit/fake_device.o $(B)/tests/unit/fake_table.o
+$(B)/tests/unit/duned-fake: $(B)/duned/main.o $(FAKE_OBJS) $(B)/tests/unit/libduned.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DUNED_LIBS)
+
+# the same contexts in a process of their own
+$(B)/tests/unit/fake-module: $(B)/tests/unit/fake_module.o $(B)/tests/unit/fake_table.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 $(UNIT_TESTS): %: %.o $(B)/tests/unit/libdunectl.a $(B)/tests/unit/libduned.a $(B)/libdune.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(UNIT_LIBS)
 
 # The ledger is tested against the device made of paper.
-$(B)/tests/unit/test_ledger: $(B)/tests/unit/fake_device.o
+$(B)/tests/unit/test_ledger: $(FAKE_OBJS)
 
 # The module's choice of VMCS controls, with the VMX constants of the installed kernel headers
 KERNEL_COMMON = $(patsubst %-cloud-amd64,%-common,$(VM_KERNEL_BUILD))
@@ -303,7 +309,7 @@ $(B)/tests/unit/kmod/controls.o: kmod/vmx/controls.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-field-initializers -MMD -MP -c -o $@ $<
 $(B)/tests/unit/test_controls: $(B)/tests/unit/kmod/controls.o
 
-unit-programs: $(UNIT_TESTS) $(B)/tests/unit/duned-fake $(B)/duned/duned $(B)/dunectl/dunectl
+unit-programs: $(UNIT_TESTS) $(B)/tests/unit/duned-fake $(B)/tests/unit/fake-module $(B)/duned/duned $(B)/dunectl/dunectl
 
 ## check-unit	unit tests on this host, SAN=1 for sanitizers
 check-unit: unit-programs
@@ -320,7 +326,7 @@ FUZZ_SECONDS ?= 20
 CLANG ?= clang
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SOURCES := $(wildcard proto/*.c) $(filter-out duned/main.c duned/device.c,$(wildcard duned/*.c)) \
-	tests/unit/fake_device.c
+	tests/unit/fake_device.c tests/unit/fake_table.c
 FUZZ_RUNTIME = $(wildcard $(shell $(CLANG) -print-resource-dir 2>/dev/null)/lib/linux/libclang_rt.fuzzer-*.a)
 
 $(B)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES) $(wildcard proto/*.h duned/*.h)

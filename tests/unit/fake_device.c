@@ -1,42 +1,27 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * duned/device.h without a module, for tests of the service: contexts are rows of a table, their
- * descriptor is the write end of a pipe. What a test writes into it moves the context on: 'a' attached,
- * 'r' running, 'x' process gone, 'p' ended by a panic with a report, 'l' meets its limit of private
- * pages, 'L' loses an event of another context. When nobody holds the write end any more the context is
- * freed, as the module does; so a copy forgotten by the service shows.
+ * duned/device.h without a module, for tests of the service. The contexts are fake_table.c's, in this process or,
+ * so that they outlive the service, in one of their own (fake_module.c).
  *
- * Device paths: "fake"; "fake:absent" can't be opened; "fake:abi" speaks version 9; "fake:small" has a
- * ceiling of 3 contexts that the service's configuration does not know; "fake:none" allows no vcpu.
+ * Device paths: "fake"; "fake:absent" can't be opened; "fake:abi" speaks version 9; "fake:module=SOCKET" is the
+ * table of the process that listens there; others see fake_table.h.
  */
 #include "duned/device.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <time.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#define FAKE_CONTEXTS 1024
-#define FAKE_EVENTS   4096
-#define FAKE_PID      4242
+#include "tests/unit/fake_module.h"
+#include "tests/unit/fake_table.h"
 
-static struct {
-	struct dune_stats stats[FAKE_CONTEXTS];
-	int pipes[FAKE_CONTEXTS];
-	size_t count;
-	uint64_t created;
-	struct dune_event events[FAKE_EVENTS];
-	size_t nr_events;
-	uint64_t nr_lost;
-	struct dune_totals freed;
-	int pending; /* an eventfd: there are events */
-} fake;
+#define MODULE_PREFIX "fake:module="
+
+static int module = -1;	/* the connection; -1: the table is in this process */
 
 void device_init(struct device *device, const char *path)
 {
@@ -48,305 +33,169 @@ void device_done(struct device *device)
 	if (device->fd >= 0)
 		close(device->fd);
 	device->fd = -1;
+	if (module >= 0)
+		close(module);
+	module = -1;
 }
 
-/* What tests write shall wake the service, as the module's events do. */
-static void fake_watch(struct device *device, int fd)
+/* ---- the table of another process ---- */
+
+static int receive_all(void *bytes, size_t size, int *ret_fd)
 {
-	struct epoll_event event = { .events = EPOLLIN };
+	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+	struct iovec vector = { bytes, size };
+	struct msghdr message = {
+		.msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(module, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL);
 
-	if (epoll_ctl(device->fd, EPOLL_CTL_ADD, fd, &event) < 0)
-		perror("epoll_ctl");
+	if (n != (ssize_t)size)
+		return n < 0 ? -errno : -EIO;
+	if (ret_fd && CMSG_FIRSTHDR(&message))
+		memcpy(ret_fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int));
+	return 0;
 }
+
+/* What the call returned there; its payload is `size` bytes at most. */
+static int module_call(const struct fake_call *call, void *payload, size_t size, int *ret_fd)
+{
+	struct fake_answer answer;
+	int r;
+
+	if (send(module, call, sizeof(*call), MSG_NOSIGNAL) != sizeof(*call))
+		return -EIO;
+	r = receive_all(&answer, sizeof(answer), ret_fd);
+	if (r < 0)
+		return r;
+	if (answer.size > size)
+		return -EIO;
+	r = answer.size ? receive_all(payload, answer.size, NULL) : 0;
+	return r < 0 ? r : answer.result;
+}
+
+static int module_open(const char *path, int *ret_fd)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const struct fake_call call = { .operation = FAKE_OPEN };
+	int r;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	module = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (module < 0)
+		return -errno;
+	r = connect(module, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+	if (!r)
+		r = module_call(&call, NULL, 0, ret_fd);
+	if (r < 0) {
+		close(module);
+		module = -1;
+	}
+	return r;
+}
+
+/* ---- duned/device.h ---- */
 
 int device_ready(struct device *device)
 {
+	size_t prefix = strlen(MODULE_PREFIX);
+	int r, fd;
+
 	if (!strcmp(device->path, "fake:absent"))
 		return -ENOENT;
 	if (!strcmp(device->path, "fake:abi")) {
 		device->abi = 9;
 		return -EPROTONOSUPPORT;
 	}
-	if (device->fd < 0)
-		device->fd = epoll_create1(EPOLL_CLOEXEC);
-	if (device->fd < 0)
-		return -errno;
-	if (!fake.pending) {
-		fake.pending = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		fake_watch(device, fake.pending);
-	}
-	return 0;
-}
-
-static void fake_event(const struct dune_stats *stats, uint32_t type, uint32_t value,
-		       uint64_t detail)
-{
-	struct dune_event *event = &fake.events[fake.nr_events];
-	uint64_t one = 1;
-	struct timespec now;
-
-	if (fake.nr_events == FAKE_EVENTS) {
-		fake.nr_lost++;
-		return;
-	}
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	*event = (struct dune_event){
-		.time_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
-		.id = stats->id,
-		.type = type,
-		.owner = stats->owner,
-		.pid = stats->pid,
-		.value = value,
-		.detail = detail,
-	};
-	memcpy(event->name, stats->name, sizeof(event->name));
-	fake.nr_events++;
-	if (write(fake.pending, &one, sizeof(one)) < 0)
-		perror("eventfd");
-}
-
-static void fake_end(struct dune_stats *stats, uint32_t cause)
-{
-	stats->state = DUNE_STATE_ENDED;
-	stats->cause = cause;
-	fake_event(stats, DUNE_EVENT_ENDED, cause, 0xffff800000001234);
-	stats->pid = 0;
-	stats->counters[DUNE_COUNT_VCPUS_NOW] = 0;
-}
-
-static void fake_attach(struct dune_stats *stats, uint32_t state)
-{
-	stats->state = state;
-	stats->pid = FAKE_PID;
-	memcpy(stats->comm, "so\xff\x1brt", 7);
-	stats->counters[DUNE_COUNT_VCPUS_NOW] = 1;
-	stats->counters[DUNE_COUNT_PRIVATE_NOW] = 17;
-	stats->counters[DUNE_COUNT_ENTRIES] = 100;
-	stats->counters[DUNE_COUNT_EXITS] = 100;
-	stats->counters[DUNE_COUNT_SYSCALLS] = ~0ull;
-	stats->exits[18] = 60;
-	stats->exits[48] = 39;
-	stats->exits[35] = 1;
-	fake_event(stats, state == DUNE_STATE_RUNNING ? DUNE_EVENT_RUNNING : DUNE_EVENT_ATTACHED, 0,
-		   0);
-}
-
-static void fake_command(struct dune_stats *stats, char command)
-{
-	switch (command) {
-	case 'a':
-		fake_attach(stats, DUNE_STATE_ATTACHED);
-		break;
-	case 'r':
-		fake_attach(stats, DUNE_STATE_RUNNING);
-		break;
-	case 'x':
-		fake_end(stats, DUNE_END_EXIT);
-		break;
-	case 'p':
-		fake_end(stats, DUNE_END_PANIC);
-		break;
-	case 'l':
-		fake_event(stats, DUNE_EVENT_LIMIT, DUNE_LIMIT_PRIVATE,
-			   stats->limits[DUNE_LIMIT_PRIVATE]);
-		break;
-	case 'L':
-		fake_event(&(struct dune_stats){ 0 }, DUNE_EVENT_LOST, 0, 1);
-		break;
-	}
-}
-
-static void fake_sum(struct dune_totals *totals, const struct dune_stats *stats)
-{
-	for (int i = 0; i < DUNE_NR_COUNTERS; i++)
-		totals->counters[i] += stats->counters[i];
-	for (int i = 0; i < DUNE_NR_EXITS; i++)
-		totals->exits[i] += stats->exits[i];
-}
-
-static void fake_free(size_t index)
-{
-	struct dune_stats *stats = &fake.stats[index];
-
-	fake_event(stats, DUNE_EVENT_FREED, 0, 0);
-	for (int i = DUNE_COUNT_VCPUS_NOW; i <= DUNE_COUNT_SLOTS_NOW; i++)
-		stats->counters[i] = 0;
-	fake_sum(&fake.freed, stats);
-	fake.freed.ended[stats->cause]++;
-	close(fake.pipes[index]);
-	fake.count--;
-	memmove(&fake.stats[index], &fake.stats[index + 1],
-		(fake.count - index) * sizeof(fake.stats[0]));
-	memmove(&fake.pipes[index], &fake.pipes[index + 1],
-		(fake.count - index) * sizeof(fake.pipes[0]));
-}
-
-/* Lets happen what the tests wrote, and frees what nobody holds. */
-static void fake_settle(void)
-{
-	size_t i = 0;
-
-	while (i < fake.count) {
-		char command;
-		ssize_t n;
-
-		while ((n = read(fake.pipes[i], &command, 1)) == 1)
-			fake_command(&fake.stats[i], command);
-		if (n == 0)
-			fake_free(i);
-		else
-			i++;
-	}
+	if (device->fd >= 0)
+		return 0;
+	if (!strncmp(device->path, MODULE_PREFIX, prefix))
+		return module_open(device->path + prefix, &device->fd);
+	r = fake_table_open(device->path, &fd);
+	if (r < 0)
+		return r;
+	device->fd = dup(fd);
+	return device->fd < 0 ? -errno : 0;
 }
 
 int device_info(struct device *device, struct dune_info *ret_info)
 {
-	fake_settle();
-	*ret_info = (struct dune_info){
-		.abi = DUNE_ABI_VERSION,
-		.features = DUNE_FEATURE_EPT_2M | 1ull << 40,
-		.bugs = DUNE_BUG_MDS | DUNE_BUG_L1TF | 1ull << 63,
-		.measures = DUNE_MEASURE_VERW | DUNE_MEASURE_MD_CLEAR | DUNE_MEASURE_L1D_FLUSH,
-		.gpa_bits = 39,
-		.nr_slots = 510,
-		.max_contexts = strcmp(device->path, "fake:small") ? FAKE_CONTEXTS : 2048,
-		.max_vcpus = strcmp(device->path, "fake:none") ? 100 : 0,
-		.max_private = 65536,
-		.max_ept = 262144,
-		.contexts = fake.count,
-		.created = fake.created,
-		.version = "fake",
-	};
+	const struct fake_call call = { .operation = FAKE_INFO };
+
+	if (module >= 0)
+		return module_call(&call, ret_info, sizeof(*ret_info), NULL);
+	fake_table_info(ret_info);
 	return 0;
 }
 
 int device_create(struct device *device, const struct device_creation *creation, int *ret_fd,
 		  uint64_t *ret_id)
 {
-	size_t ceiling = strcmp(device->path, "fake:small") ? FAKE_CONTEXTS : 3;
-	struct dune_stats *stats;
-	struct timespec now;
-	int ends[2];
+	const struct fake_call call = { .operation = FAKE_CREATE, .creation = *creation };
 
-	fake_settle();
-	if (fake.count >= ceiling)
-		return -EDQUOT;
-	stats = &fake.stats[fake.count];
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return -errno;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	*stats = (struct dune_stats){
-		.id = ++fake.created,
-		.owner = creation->owner,
-		.labels = creation->labels,
-		.created_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
-	};
-	for (int i = 0; i < DUNE_NR_LIMITS; i++)
-		stats->limits[i] = creation->limits[i];
-	memcpy(stats->name, creation->name, sizeof(stats->name));
-	fake_event(stats, DUNE_EVENT_CREATED, 0, 0);
-	fake.pipes[fake.count++] = ends[0];
-	fake_watch(device, ends[0]);
-	*ret_fd = ends[1];
-	*ret_id = stats->id;
-	return 0;
+	if (module >= 0)
+		return module_call(&call, ret_id, sizeof(*ret_id), ret_fd);
+	return fake_table_create(creation, ret_fd, ret_id);
 }
 
 int device_stats(struct device *device, uint64_t after_id, struct dune_stats *buffer,
 		 uint32_t capacity)
 {
-	uint32_t count = 0;
+	const struct fake_call call = {
+		.operation = FAKE_STATS,
+		.id = after_id,
+		.capacity = capacity,
+	};
 
-	fake_settle();
-	for (size_t i = 0; i < fake.count && count < capacity; i++) {
-		if (fake.stats[i].id > after_id)
-			buffer[count++] = fake.stats[i];
-	}
-	return (int)count;
+	if (module >= 0)
+		return module_call(&call, buffer, capacity * sizeof(*buffer), NULL);
+	return fake_table_stats(after_id, buffer, capacity);
 }
 
 int device_totals(struct device *device, struct dune_totals *ret_totals)
 {
-	fake_settle();
-	*ret_totals = fake.freed;
-	ret_totals->created = fake.created;
-	for (size_t i = 0; i < fake.count; i++) {
-		fake_sum(ret_totals, &fake.stats[i]);
-		if (fake.stats[i].cause != DUNE_END_NONE)
-			ret_totals->ended[fake.stats[i].cause]++;
-	}
-	return 0;
-}
+	const struct fake_call call = { .operation = FAKE_TOTALS };
 
-static struct dune_stats *fake_find(uint64_t id)
-{
-	for (size_t i = 0; i < fake.count; i++) {
-		if (fake.stats[i].id == id)
-			return &fake.stats[i];
-	}
-	return NULL;
+	if (module >= 0)
+		return module_call(&call, ret_totals, sizeof(*ret_totals), NULL);
+	fake_table_totals(ret_totals);
+	return 0;
 }
 
 int device_set_limits(struct device *device, uint64_t id, const uint64_t limits[DUNE_NR_LIMITS])
 {
-	struct dune_stats *stats = fake_find(id);
+	struct fake_call call = { .operation = FAKE_SET_LIMITS, .id = id };
 
-	if (!stats)
-		return -ENOENT;
-	for (int i = 0; i < DUNE_NR_LIMITS; i++)
-		stats->limits[i] = limits[i];
-	return 0;
+	if (module < 0)
+		return fake_table_set_limits(id, limits);
+	memcpy(call.creation.limits, limits, sizeof(call.creation.limits));
+	return module_call(&call, NULL, 0, NULL);
 }
 
 int device_report(struct device *device, uint64_t id, struct dune_report *ret_report)
 {
-	const struct dune_stats *stats = fake_find(id);
+	const struct fake_call call = { .operation = FAKE_REPORT, .id = id };
 
-	if (!stats)
-		return -ENOENT;
-	*ret_report = (struct dune_report){
-		.cause = stats->cause,
-		.exit_reason = 18,
-		.vector = 14,
-		.error_code = 2,
-		.cr2 = 0xdeadbeef,
-		.regs.rip = 0xffff800000001234,
-	};
-	return 0;
+	if (module >= 0)
+		return module_call(&call, ret_report, sizeof(*ret_report), NULL);
+	return fake_table_report(id, ret_report);
 }
 
 int device_kill(struct device *device, uint64_t id)
 {
-	struct dune_stats *stats;
+	const struct fake_call call = { .operation = FAKE_KILL, .id = id };
 
-	fake_settle();
-	stats = fake_find(id);
-	if (!stats)
-		return -ENOENT;
-	if (stats->pid <= 0)
-		return -ESRCH;
-	fake_end(stats, DUNE_END_KILL);
-	return 0;
+	return module >= 0 ? module_call(&call, NULL, 0, NULL) : fake_table_kill(id);
 }
 
 int device_events(struct device *device, struct dune_event *buffer, size_t capacity)
 {
-	uint64_t number;
-	size_t count;
+	const struct fake_call call = { .operation = FAKE_EVENTS_READ,
+					.capacity = (uint32_t)capacity };
 
-	fake_settle();
-	count = fake.nr_events < capacity ? fake.nr_events : capacity;
-	if (count < capacity && read(fake.pending, &number, sizeof(number)) < 0 && errno != EAGAIN)
-		return -errno;
-	memcpy(buffer, fake.events, count * sizeof(*buffer));
-	fake.nr_events -= count;
-	/* What did not fit came after these. */
-	if (!fake.nr_events && fake.nr_lost && count < capacity) {
-		buffer[count++] =
-			(struct dune_event){ .type = DUNE_EVENT_LOST, .detail = fake.nr_lost };
-		fake.nr_lost = 0;
-		return (int)count;
-	}
-	memmove(fake.events, fake.events + count, fake.nr_events * sizeof(*buffer));
-	return (int)count;
+	if (module >= 0)
+		return module_call(&call, buffer, capacity * sizeof(*buffer), NULL);
+	return fake_table_events(buffer, capacity);
 }

@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 #define HISTOGRAM_BITS	  6	/* of precision */
-#define HISTOGRAM_BUCKETS ((40 - HISTOGRAM_BITS) << HISTOGRAM_BITS) /* up to 2^39 ns, nine minutes */
+#define HISTOGRAM_BUCKETS \
+	((40 - HISTOGRAM_BITS) << HISTOGRAM_BITS) /* up to 2^39 ns, nine minutes */
 
 struct histogram {
 	uint64_t count, max;

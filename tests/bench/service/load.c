@@ -27,6 +27,8 @@
 #define MAX_MESSAGE	 256
 #define EVENTS		 64
 #define READ_SIZE	 65536
+#define MEET_S		 10	/* at most, until everybody was answered once */
+#define DRAIN_S		 2	/* at most, for the last replies */
 #define SILENCE_MS	 30000	/* a service that answers nobody for so long is stuck */
 #define REFUSAL		 "{\"error\""
 #define NSEC		 1000000000ull
@@ -85,8 +87,10 @@ static uint64_t now_ns(void)
 static int connect_one(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct timeval patience = { .tv_sec = SILENCE_MS / 1000 };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", option.socket);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		die(option.socket);
@@ -219,14 +223,14 @@ static unsigned int turn(bool measured, bool again)
 
 static void run(void)
 {
-	uint64_t start, end;
+	uint64_t start, end, patience = now_ns() + MEET_S * NSEC;
 	unsigned int finished = 0;
 
 	for (unsigned int i = 0; i < option.connections; i++)
 		send_batch(&clients[i]);
 	end = now_ns() + (uint64_t)(option.warmup * NSEC);
 	/* Whoever still waits to be accepted would be no part of the load. */
-	while (now_ns() < end || nr_met < option.connections)
+	while (now_ns() < end || (nr_met < option.connections && now_ns() < patience))
 		turn(false, true);
 	/* Whoever reads this takes the service's processor time between the two lines. */
 	printf("begin\n");
@@ -237,13 +241,14 @@ static void run(void)
 		turn(true, true);
 	end = now_ns();
 	printf("requests_per_second=%.0f p50_us=%.1f p99_us=%.1f max_us=%.1f requests=%llu "
-	       "bytes=%.0f descriptors=%llu\n",
+	       "bytes=%.0f descriptors=%llu met=%u\n",
 	       (double)replies * 1e9 / (double)(end - start), histogram_at(&histogram, 0.5) / 1e3,
 	       histogram_at(&histogram, 0.99) / 1e3, (double)histogram.max / 1e3,
 	       (unsigned long long)replies, replies ? (double)reply_bytes / (double)replies : 0,
-	       (unsigned long long)descriptors);
+	       (unsigned long long)descriptors, nr_met);
 	fflush(stdout);
-	while (finished < option.connections)
+	end += DRAIN_S * NSEC;
+	while (finished < option.connections && now_ns() < end)
 		finished += turn(false, false);
 }
 
@@ -265,15 +270,14 @@ static void make_batch(void)
 	batch_size = option.pipeline * size;
 }
 
-static const char usage[] =
-	"Usage: load [OPTION]... SOCKET info|list|create|getinfo|ping\n"
-	"  --connections=N  at once (64)\n"
-	"  --seconds=S      to measure (2)\n"
-	"  --warmup=S       before that, at least (0.5)\n"
-	"  --pipeline=N     calls that a connection sends at once (1)\n"
-	"  --pause=S        before a connection sends again (0)\n"
-	"  --uid=N          first user of the connections (needs root)\n"
-	"  --uids=N         users from that one on (1)\n";
+static const char usage[] = "Usage: load [OPTION]... SOCKET info|list|create|getinfo|ping\n"
+			    "  --connections=N  at once (64)\n"
+			    "  --seconds=S      to measure (2)\n"
+			    "  --warmup=S       before that, at least (0.5)\n"
+			    "  --pipeline=N     calls that a connection sends at once (1)\n"
+			    "  --pause=S        before a connection sends again (0)\n"
+			    "  --uid=N          first user of the connections (needs root)\n"
+			    "  --uids=N         users from that one on (1)\n";
 
 static bool parse_options(int argc, char **argv)
 {
