@@ -8,6 +8,6 @@ load_dune max_private=256 max_contexts=40
 lines=$(dmesg | wc -l)
 expect /progs/raw_fuzz "${1:-200000}" "${2:-1}"
 wait_for 5 "allocations to return to zero" /progs/raw_info --zero
-expect_equal "new lines in the kernel log" "$(dmesg | tail -n +$((lines + 1)))" ""
+expect_equal "new lines in the kernel log" "$(kernel_said "$lines")" ""
 expect rmmod dune
 pass

@@ -9,6 +9,6 @@ lines=$(dmesg | wc -l)
 expect /progs/raw_race
 wait_for 5 "allocations to return to zero" /progs/raw_info --zero
 expect_equal "new lines in the kernel log" \
-	"$(dmesg | tail -n +$((lines + 1)) | grep -v 'traps: raw_race.* trap invalid opcode')" ""
+	"$(kernel_said "$lines" | grep -v 'traps: raw_race.* trap invalid opcode')" ""
 expect rmmod dune
 pass

@@ -75,6 +75,11 @@ as_user() {
 		/usr/bin/setpriv --reuid="$user" --regid="$user" --clear-groups --inh-caps=-all "$@"
 }
 
+# kernel_said LINES: what the kernel's log has got since it had so many, without what the debug kernel counts.
+kernel_said() {
+	dmesg | tail -n +$(($1 + 1)) | grep -v 'used greatest stack depth'
+}
+
 # load_kvm: Debian's own KVM modules.
 load_kvm() {
 	expect insmod /modules/irqbypass.ko
