@@ -113,7 +113,7 @@ $(B)/libdune.so.1: $(PROTO_OBJS) $(LIBDUNE_OBJS)
 
 $(B)/dunectl/dunectl: $(call objs,dunectl) $(B)/libdune.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBDUNE_LIBS) -lm
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBDUNE_LIBS) -lsystemd -lm
 
 # The client's fuzzer has sources of its own.
 $(B)/tests/fuzz/fuzz_client_reply: FUZZ_SOURCES := $(wildcard proto/*.c libdune/client/*.c)

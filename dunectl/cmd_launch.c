@@ -15,12 +15,14 @@
 
 #include "dunectl/dunectl.h"
 #include "dunectl/program.h"
+#include "dunectl/scope.h"
 
 #define PAGE_BYTES 4096
 
 static struct launch_options {
 	const char *name;
 	struct dune_client_limits limits;
+	struct scope scope;
 } options;
 
 static void string_free(char **string)
@@ -83,10 +85,56 @@ static int set_limit(struct dunectl *ctl, const char *value)
 	return 0;
 }
 
+static int set_scope(struct dunectl *ctl, const char *value)
+{
+	options.scope.wanted = true;
+	return 0;
+}
+
+static int set_slice(struct dunectl *ctl, const char *value)
+{
+	if (!value[0] || strlen(value) > SCOPE_SLICE_MAX) {
+		dunectl_error("--slice needs the name of a slice, of 1 to %d characters",
+			      SCOPE_SLICE_MAX);
+		return -EINVAL;
+	}
+	options.scope.wanted = true;
+	options.scope.slice = value;
+	return 0;
+}
+
+static int set_scope_property(struct dunectl *ctl, const char *value)
+{
+	struct scope *scope = &options.scope;
+	const char *wanted;
+	int r;
+
+	if (scope->nr_properties == SCOPE_PROPERTIES_MAX) {
+		dunectl_error("--scope-property: at most %d of them", SCOPE_PROPERTIES_MAX);
+		return -EINVAL;
+	}
+	r = scope_property_parse(value, &scope->properties[scope->nr_properties], &wanted);
+	if (r == -ENOENT)
+		dunectl_error("--scope-property: no property '%.*s' of scopes is known",
+			      (int)strcspn(value, "="), value);
+	else if (r < 0)
+		dunectl_error("--scope-property: %.*s needs =VALUE: %s", (int)strcspn(value, "="),
+			      value, wanted);
+	if (r < 0)
+		return -EINVAL;
+	scope->nr_properties++;
+	scope->wanted = true;
+	return 0;
+}
+
 static const struct dunectl_option option_rows[] = {
 	{ "name", 0, "NAME", false, "name of the context (default: made up)", set_name },
 	{ "limit", 0, "LIMITS", false, "vcpus=N,private=SIZE: at most the maximum of info",
 	  set_limit },
+	{ "scope", 0, NULL, false, "in a transient scope of systemd, in " SCOPE_SLICE, set_scope },
+	{ "slice", 0, "SLICE", false, "the scope's slice; implies --scope", set_slice },
+	{ "scope-property", 0, "NAME=VALUE", false,
+	  "a property of the scope, such as MemoryMax=1G; implies --scope", set_scope_property },
 	{ 0 },
 };
 
@@ -110,6 +158,25 @@ static int find(struct dunectl *ctl, const char *command, char **ret_path, char 
 		return STATUS_LAUNCH;
 	}
 	return 0;
+}
+
+/* Before the context is made, so that the service, too, finds this process in the scope. */
+static int enter_scope(struct dunectl *ctl, const char *command)
+{
+	char reason[SCOPE_REASON_MAX] = "";
+	int r;
+
+	if (!options.scope.wanted)
+		return 0;
+	r = scope_enter(&options.scope, command, ctl->timeout_ms, reason);
+	if (r == 0)
+		return 0;
+	dunectl_error("cannot make a scope: %s", reason);
+	if (r == -ENOTCONN)
+		dunectl_hint(ctl, geteuid() == 0 ? "scopes need systemd and D-Bus on this host" :
+						   "log in anew, or: loginctl enable-linger; then "
+						   "XDG_RUNTIME_DIR=/run/user/$(id -u)");
+	return STATUS_LAUNCH;
 }
 
 static int create(struct dunectl *ctl, uint64_t *ret_id, int *ret_fd)
@@ -192,6 +259,9 @@ static int launch_run(struct dunectl *ctl, int argc, char **argv)
 	uint64_t id;
 
 	r = find(ctl, argv[0], &path, &loader);
+	if (r)
+		return r;
+	r = enter_scope(ctl, argv[0]);
 	if (r)
 		return r;
 	r = create(ctl, &id, &context_fd);

@@ -12,7 +12,7 @@ _dunectl_options() {
 	local global='--json --no-legend --quiet -q --socket --timeout --help -h --version'
 
 	case $1 in
-	launch) echo "$global --name --limit" ;;
+	launch) echo "$global --name --limit --scope --slice --scope-property" ;;
 	stats) echo "$global --watch -w" ;;
 	*) echo "$global" ;;
 	esac
@@ -24,7 +24,7 @@ _dunectl_verb_index() {
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--socket | --timeout | --name | --limit)
+		--socket | --timeout | --name | --limit | --slice | --scope-property)
 			# The value follows, after a "=" of its own when there is one.
 			[[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
 			((i++))
@@ -50,7 +50,7 @@ _dunectl_program_index() {
 			((i < COMP_CWORD)) && echo $((i + 1)) || echo 0
 			return
 			;;
-		--socket | --timeout | --name | --limit)
+		--socket | --timeout | --name | --limit | --slice | --scope-property)
 			[[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
 			((i++))
 			;;
@@ -75,7 +75,12 @@ _dunectl_value() {
 		mapfile -t COMPREPLY < <(compgen -W 'vcpus= private=' -- "$current")
 		compopt -o nospace
 		;;
-	--timeout | --name | --watch) COMPREPLY=() ;;
+	--scope-property)
+		mapfile -t COMPREPLY < <(compgen -W 'CPUQuota= CPUWeight= IOWeight= MemoryHigh=
+			MemoryMax= MemorySwapMax= RuntimeMaxSec= TasksMax=' -- "$current")
+		compopt -o nospace
+		;;
+	--timeout | --name | --watch | --slice) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac
 }

@@ -5,7 +5,7 @@
 service_with_fake_device
 
 # Calls until told to stop; the number of answers in a file of its own.
-caller() {
+client() {
 	answers=0
 	until [ -e /tmp/enough ]; do
 		dunectl --timeout=60 --json info >"/tmp/caller.$1" 2>&1 || exit 1
@@ -17,7 +17,7 @@ caller() {
 rm -f /tmp/enough
 callers=
 for i in 1 2 3 4; do
-	caller $i &
+	client $i &
 	callers="$callers $!"
 done
 for _ in $(seq 15); do
