@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,14 @@
 #include "proto/methods.h"
 
 #define SCM_MAX_FDS 253		/* the most that the kernel passes at once */
+
+/* A byte count changes for the connection, its user and the service. */
+static void account_output(struct connection *connection, size_t added, size_t removed)
+{
+	connection->output_bytes += added - removed;
+	connection->turn.user->output_bytes += added - removed;
+	connection->server->output_bytes += added - removed;
+}
 
 static struct ev_loop *loop_of(const struct connection *connection)
 {
@@ -79,13 +88,14 @@ static int output_queue(struct connection *connection, char *bytes, size_t size,
 	}
 	*output = (struct output){ .bytes = bytes, .size = size, .fd = fd };
 	STAILQ_INSERT_TAIL(&connection->outputs, output, link);
-	connection->output_bytes += size;
+	connection->output_fds += fd >= 0;
+	account_output(connection, size, 0);
 	counter_add(COUNTER_MESSAGES_OUT, 1);
 	return 0;
 }
 
 /* Sends some of one message, its descriptor with the first byte. */
-static ssize_t output_send(int socket, struct output *output)
+static ssize_t output_send(struct connection *connection, struct output *output)
 {
 	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = { 0 };
 	struct iovec vector = { output->bytes + output->sent, output->size - output->sent };
@@ -103,12 +113,13 @@ static ssize_t output_send(int socket, struct output *output)
 		memcpy(CMSG_DATA(header), &output->fd, sizeof(int));
 	}
 	do {
-		n = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = sendmsg(connection->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
 	if (n > 0 && output->fd >= 0) {
 		/* It is the client's now: the service keeps no copy. */
 		close(output->fd);
 		output->fd = -1;
+		connection->output_fds--;
 	}
 	return n < 0 ? -errno : n;
 }
@@ -120,7 +131,7 @@ static int output_flush(struct connection *connection)
 	bool progress = false;
 
 	while ((output = STAILQ_FIRST(&connection->outputs))) {
-		ssize_t n = output_send(connection->fd, output);
+		ssize_t n = output_send(connection, output);
 
 		if (n == -EAGAIN)
 			break;
@@ -128,7 +139,7 @@ static int output_flush(struct connection *connection)
 			return (int)n;
 		progress = true;
 		output->sent += (size_t)n;
-		connection->output_bytes -= (size_t)n;
+		account_output(connection, 0, (size_t)n);
 		counter_add(COUNTER_BYTES_OUT, (uint64_t)n);
 		if (output->sent == output->size) {
 			STAILQ_REMOVE_HEAD(&connection->outputs, link);
@@ -189,6 +200,41 @@ static void stream_stop(struct connection *connection)
 	connection->subscription = NULL;
 	connection->streaming = false;
 	counter_sub(COUNTER_STREAMS_NOW, 1);
+	connection->sample_due = false;
+	connection->turn.user->nr_streams--;
+	connection->server->nr_streams--;
+}
+
+/* May it have one more stream? If not, *answer becomes the error. */
+static int stream_check(struct connection *connection, struct answer *answer)
+{
+	struct server *server = connection->server;
+	const struct user *user = connection->turn.user;
+	struct json_object *parameters;
+	const char *limit = NULL;
+	size_t maximum = SERVER_USER_STREAMS, used = user->nr_streams;
+	bool ok;
+
+	if (used >= maximum) {
+		limit = "streams_per_user";
+	} else if (server->nr_streams >= SERVER_STREAMS) {
+		limit = "streams";
+		maximum = SERVER_STREAMS;
+		used = server->nr_streams;
+	}
+	if (!limit)
+		return 0;
+	log_client_message(user->uid, MESSAGE_SUBSCRIBERS_LIMIT,
+			   LOG_FIELDS(LOG_TEXT("DUNE_LIMIT", limit),
+				      LOG_NUMBER("DUNE_MAXIMUM", maximum),
+				      LOG_NUMBER("DUNE_USED", used),
+				      LOG_NUMBER("DUNE_PID", connection->peer.pid)),
+			   "stream refused: %zu of %zu %s", used, maximum, limit);
+	parameters = json_object_new_object();
+	ok = json_put_string(parameters, "limit", limit) &&
+	     json_put_int(parameters, "maximum", maximum) && json_put_int(parameters, "used", used);
+	answer->interval_ms = 0;
+	return answer_error(answer, DUNE_ERROR("QuotaExceeded"), json_finish(parameters, ok));
 }
 
 /* Called for every event that a subscriber gets: only says that it has its turn. */
@@ -196,7 +242,7 @@ static void on_events(void *data)
 {
 	struct connection *connection = data;
 
-	timer_run(loop_of(connection), &connection->resume, true, 0.);
+	schedule_add(&connection->server->schedule, &connection->turn);
 }
 
 static void stream_start(struct connection *connection, struct varlink_call *call,
@@ -206,6 +252,8 @@ static void stream_start(struct connection *connection, struct varlink_call *cal
 	counter_add(COUNTER_STREAMS_NOW, 1);
 	connection->stream_call = *call;
 	*call = (struct varlink_call){ 0 };
+	connection->turn.user->nr_streams++;
+	connection->server->nr_streams++;
 	connection->subscription = answer->subscription;
 	answer->subscription = NULL;
 	if (connection->subscription)
@@ -244,6 +292,10 @@ static int answer_call(struct connection *connection, struct varlink_call *call,
 	r = methods_answer(connection->server->manager, &connection->peer, call, &answer);
 	if (r < 0 || call->flags & VARLINK_ONEWAY)
 		return r;
+	if (!again && (answer.interval_ms || answer.subscription) && !answer.error[0])
+		r = stream_check(connection, &answer);
+	if (r < 0)
+		return r;
 	r = queue_answer(connection, &answer, &continues);
 	if (r < 0)
 		return r;
@@ -279,19 +331,37 @@ static int handle_message(struct connection *connection, const char *message, si
 	return r;
 }
 
+/*
+ * Calls wait while too much output does, of the connection, its user or all. A connection without any
+ * may always answer one, so that none waits for another's client.
+ */
 static bool may_answer(const struct connection *connection)
 {
-	return !connection->streaming && connection->output_bytes < CONNECTION_OUTPUT_HIGH;
+	if (connection->streaming || connection->output_bytes >= CONNECTION_OUTPUT_HIGH ||
+	    connection->output_fds >= CONNECTION_FDS)
+		return false;
+	return !connection->output_bytes ||
+	       (connection->turn.user->output_bytes < SERVER_USER_OUTPUT &&
+		connection->server->output_bytes < SERVER_OUTPUT);
+}
+
+static bool is_privileged(const struct connection *connection)
+{
+	return connection->peer.identified &&
+	       (connection->peer.uid == 0 || connection->peer.administrator);
 }
 
 /* Answers calls that are here, as many as one turn allows. *ret_more: there may be others. */
 static int handle_input(struct connection *connection, bool *ret_more)
 {
+	struct schedule *schedule = &connection->server->schedule;
+	int64_t start = schedule_clock();
+	bool more_calls = true;
 	const char *message;
 	size_t size;
 	int r;
 
-	for (int i = 0; i < CONNECTION_CALLS; i++) {
+	for (int i = 0; more_calls && i < CONNECTION_CALLS; i++) {
 		if (!may_answer(connection))
 			break;
 		r = varlink_input_take(&connection->input, &message, &size);
@@ -304,9 +374,13 @@ static int handle_input(struct connection *connection, bool *ret_more)
 		}
 		/* What follows this message is another one and has its own time. */
 		ev_timer_stop(loop_of(connection), &connection->input_timer);
+		connection->last_call = ev_now(loop_of(connection));
 		r = handle_message(connection, message, size);
 		if (r < 0)
 			return r;
+		more_calls = schedule_take_call(schedule, connection->turn.user,
+						is_privileged(connection)) &&
+			     schedule_clock() - start < CONNECTION_TURN_NS;
 	}
 	*ret_more = true;
 	return 0;
@@ -414,7 +488,8 @@ static void connection_update(struct connection *connection)
 	}
 	pending = varlink_input_pending(&connection->input);
 	reading = !connection->input_ended && pending < VARLINK_MAX_CALL;
-	timer_run(loop, &connection->resume, more, 0.);
+	if (more)
+		schedule_add(&connection->server->schedule, &connection->turn);
 	timer_run(loop, &connection->input_timer,
 		  reading && pending && !more && may_answer(connection), CONNECTION_INPUT_S);
 	timer_run(loop, &connection->output_timer, !STAILQ_EMPTY(&connection->outputs),
@@ -423,11 +498,24 @@ static void connection_update(struct connection *connection)
 	      (reading ? EV_READ : 0) | (STAILQ_EMPTY(&connection->outputs) ? 0 : EV_WRITE));
 }
 
-static void on_socket(struct ev_loop *loop, ev_io *watcher, int revents)
+static void connection_turn(struct turn *turn)
 {
-	struct connection *connection = watcher->data;
-	int r = revents & EV_READ ? receive(connection) : 0;
+	struct connection *connection =
+		(struct connection *)((char *)turn - offsetof(struct connection, turn));
+	int r = 0;
 
+	if (connection->readable) {
+		connection->readable = false;
+		r = receive(connection);
+	}
+	/* If the client still reads the last sample, it misses this one. */
+	if (connection->sample_due && !connection->subscription &&
+	    !STAILQ_EMPTY(&connection->outputs))
+		counter_add(COUNTER_SAMPLES_MISSED, 1);
+	if ((!r || r == -EAGAIN) && connection->sample_due && !connection->subscription &&
+	    STAILQ_EMPTY(&connection->outputs))
+		r = answer_call(connection, &connection->stream_call, true);
+	connection->sample_due = false;
 	if (r < 0 && r != -EAGAIN) {
 		connection_free(connection);
 		return;
@@ -435,27 +523,38 @@ static void on_socket(struct ev_loop *loop, ev_io *watcher, int revents)
 	connection_update(connection);
 }
 
-static void on_resume(struct ev_loop *loop, ev_timer *timer, int revents)
+/* Everything is done when the connection's turn comes. */
+static void on_socket(struct ev_loop *loop, ev_io *watcher, int revents)
 {
-	connection_update(timer->data);
+	struct connection *connection = watcher->data;
+
+	connection->readable |= (revents & EV_READ) != 0;
+	schedule_add(&connection->server->schedule, &connection->turn);
 }
 
 static void on_stream(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct connection *connection = timer->data;
 
-	/* The client still reads the last sample, or does not: it misses this one. */
-	if (!STAILQ_EMPTY(&connection->outputs)) {
-		if (!connection->subscription)
-			counter_add(COUNTER_SAMPLES_MISSED, 1);
+	connection->sample_due = true;
+	schedule_add(&connection->server->schedule, &connection->turn);
+}
+
+/* Looks when it may have been idle for long enough; a call does not move the timer. */
+static void on_idle(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct connection *connection = timer->data;
+	ev_tstamp rest = connection->last_call + CONNECTION_IDLE_S - ev_now(loop);
+
+	if (connection->streaming)
+		rest = CONNECTION_IDLE_S;
+	if (rest > 0.) {
+		ev_timer_set(timer, rest, 0.);
+		ev_timer_start(loop, timer);
 		return;
 	}
-	if (!connection->subscription &&
-	    answer_call(connection, &connection->stream_call, true) < 0) {
-		connection_free(connection);
-		return;
-	}
-	connection_update(connection);
+	log_end(connection, MESSAGE_CLIENT_IDLE, "no call for %d seconds", (int)CONNECTION_IDLE_S);
+	connection_free(connection);
 }
 
 static void on_input_timeout(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -479,8 +578,10 @@ static void on_output_timeout(struct ev_loop *loop, ev_timer *timer, int revents
 struct connection *connection_new(struct server *server, int fd, struct peer *peer)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
+	struct user *user = connection ? users_get(&server->users, peer->uid) : NULL;
 
-	if (!connection) {
+	if (!user) {
+		free(connection);
 		peer_done(peer);
 		close(fd);
 		return NULL;
@@ -489,17 +590,24 @@ struct connection *connection_new(struct server *server, int fd, struct peer *pe
 	connection->peer = *peer;
 	*peer = (struct peer){ 0 };
 	connection->fd = fd;
+	connection->turn = (struct turn){ .user = user,
+					  .urgent = connection->peer.socket == POLICY_ADMIN,
+					  .run = connection_turn };
 	connection->input.max_bytes = VARLINK_MAX_CALL;
 	STAILQ_INIT(&connection->outputs);
 	ev_io_init(&connection->watcher, on_socket, fd, EV_READ);
 	ev_init(&connection->input_timer, on_input_timeout);
 	ev_init(&connection->output_timer, on_output_timeout);
-	ev_init(&connection->resume, on_resume);
+	ev_timer_init(&connection->idle_timer, on_idle, CONNECTION_IDLE_S, 0.);
 	ev_init(&connection->stream_timer, on_stream);
 	connection->watcher.data = connection->input_timer.data = connection;
-	connection->output_timer.data = connection->resume.data = connection;
+	connection->output_timer.data = connection->idle_timer.data = connection;
 	connection->stream_timer.data = connection;
+	connection->last_call = ev_now(server->loop);
+	if (connection->turn.urgent)
+		ev_set_priority(&connection->watcher, EV_MAXPRI);
 	ev_io_start(server->loop, &connection->watcher);
+	ev_timer_start(server->loop, &connection->idle_timer);
 	return connection;
 }
 
@@ -524,7 +632,9 @@ void connection_free(struct connection *connection)
 	ev_io_stop(loop, &connection->watcher);
 	ev_timer_stop(loop, &connection->input_timer);
 	ev_timer_stop(loop, &connection->output_timer);
-	ev_timer_stop(loop, &connection->resume);
+	ev_timer_stop(loop, &connection->idle_timer);
+	schedule_remove(&connection->server->schedule, &connection->turn);
+	account_output(connection, 0, connection->output_bytes);
 	while ((output = STAILQ_FIRST(&connection->outputs))) {
 		STAILQ_REMOVE_HEAD(&connection->outputs, link);
 		output_free(output);
@@ -532,6 +642,7 @@ void connection_free(struct connection *connection)
 	varlink_input_done(&connection->input);
 	close(connection->fd);
 	peer_done(&connection->peer);
+	users_put(&connection->server->users, connection->turn.user);
 	server_remove(connection->server, connection);
 	free(connection);
 }

@@ -17,8 +17,11 @@
 #include "proto/varlink.h"
 
 #define CONNECTION_READ_SIZE	16384	/* bytes read in one turn of the loop */
-#define CONNECTION_CALLS	16	/* calls answered in one turn of the loop */
+#define CONNECTION_CALLS	16	/* calls answered in one turn ... */
+#define CONNECTION_TURN_NS	100000	/* ... unless they take longer than this */
 #define CONNECTION_OUTPUT_HIGH	262144	/* bytes waiting: calls wait too */
+#define CONNECTION_FDS		16	/* descriptors waiting: calls wait too */
+#define CONNECTION_IDLE_S	600.0	/* without a call or a stream */
 #define CONNECTION_INPUT_S	10.0	/* to finish a message that was begun */
 #define CONNECTION_OUTPUT_S	30.0	/* to take at least one byte of what waits */
 #define CONNECTION_GONE_S	5.0	/* until a subscriber that shut down its side is looked after */
@@ -40,15 +43,20 @@ struct connection {
 	struct server *server;
 	struct peer peer;
 	int fd;
+	struct turn turn;	/* in the schedule */
+	bool readable;		/* something to read was seen since the last turn */
+	bool sample_due;	/* its stream's time has come */
 	ev_io watcher;
 	ev_timer input_timer;	/* runs while a message is unfinished */
 	ev_timer output_timer;	/* runs while output waits */
-	ev_timer resume;	/* next turn for calls that are already here */
+	ev_timer idle_timer;	/* looks now and then for how long nothing was asked */
+	ev_tstamp last_call;
 	struct varlink_input input;
 	bool input_ended;	/* the client sends no more */
 	bool called;		/* at least once */
 	struct output_queue outputs;
 	size_t output_bytes;
+	unsigned int output_fds;
 	/* A call with `more` that is answered again and again; later calls wait. */
 	bool streaming;
 	struct varlink_call stream_call;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,29 +18,61 @@
 #include "duned/server.h"
 #include "proto/methods.h"
 
-/* 1 with systemd's socket, 0 when it passed nothing, -errno. */
-static int listen_inherited(int *ret_fd)
+static const char *const fd_names[NR_POLICY_SOCKETS] = {
+	[POLICY_PUBLIC] = DUNE_SOCKET_FD_NAME,
+	[POLICY_ADMIN] = DUNE_ADMIN_SOCKET_FD_NAME,
+};
+static const mode_t modes[NR_POLICY_SOCKETS] = {
+	[POLICY_PUBLIC] = 0666,
+	[POLICY_ADMIN] = 0600,
+};
+
+/* The first of this name, -1 when there is none. */
+static int take_named(char *const *names, int count, const char *name)
+{
+	int found = -1;
+
+	for (int i = 0; i < count; i++) {
+		if (found < 0 && !strcmp(names[i], name))
+			found = SD_LISTEN_FDS_START + i;
+	}
+	return found;
+}
+
+/* Makes an inherited socket ours; -EBADF when it is none. */
+static int check_inherited(int fd)
+{
+	int flags;
+
+	if (sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) <= 0)
+		return -EBADF;
+	flags = fcntl(fd, F_GETFL);
+	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+/* 1 with systemd's sockets, 0 when it passed nothing, -errno. */
+static int listen_inherited(struct listen *listen)
 {
 	char **names = NULL;
-	int count = sd_listen_fds_with_names(1, &names), found = -1;
+	int count = sd_listen_fds_with_names(1, &names), r = 0;
 
 	if (count <= 0)
 		return count;
-	for (int i = 0; i < count; i++) {
-		if (found < 0 && !strcmp(names[i], DUNE_SOCKET_FD_NAME))
-			found = SD_LISTEN_FDS_START + i;
-		free(names[i]);
-	}
-	free(names);
-	if (found < 0 || sd_is_socket_unix(found, SOCK_STREAM, 1, NULL, 0) <= 0) {
+	for (int i = 0; i < NR_POLICY_SOCKETS; i++) {
+		listen->fds[i] = take_named(names, count, fd_names[i]);
+		if (listen->fds[i] < 0 && i != POLICY_PUBLIC)
+			continue;
+		r = check_inherited(listen->fds[i]);
+		if (!r)
+			continue;
 		log_error("among %d passed descriptors is no listening stream socket named %s",
-			  count, DUNE_SOCKET_FD_NAME);
-		return -EBADF;
+			  count, fd_names[i]);
+		break;
 	}
-	if (fcntl(found, F_SETFL, fcntl(found, F_GETFL) | O_NONBLOCK) < 0)
-		return -errno;
-	*ret_fd = found;
-	return 1;
+	for (int i = 0; i < count; i++)
+		free(names[i]);
+	free(names);
+	return r < 0 ? r : 1;
 }
 
 /* Removes a socket that nobody listens on any more. */
@@ -78,7 +111,7 @@ static void make_folder(const char *path)
 		log_debug("mkdir %s: %s", folder, strerror(errno));
 }
 
-static int listen_bind(int fd, const struct sockaddr_un *address)
+static int listen_bind(int fd, const struct sockaddr_un *address, mode_t mode)
 {
 	int r = remove_stale(address);
 
@@ -87,14 +120,14 @@ static int listen_bind(int fd, const struct sockaddr_un *address)
 	/* Nobody can connect before listen(), so the mode is right before anybody can. */
 	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
 		return -errno;
-	if (chmod(address->sun_path, 0666) < 0 || listen(fd, SERVER_BACKLOG) < 0) {
+	if (chmod(address->sun_path, mode) < 0 || listen(fd, SERVER_BACKLOG) < 0) {
 		r = -errno;
 		unlink(address->sun_path);
 	}
 	return r;
 }
 
-static int listen_new(const char *path, int *ret_fd)
+static int listen_new(const char *path, mode_t mode, int *ret_fd)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd, r;
@@ -108,7 +141,7 @@ static int listen_new(const char *path, int *ret_fd)
 	if (fd < 0)
 		return -errno;
 	make_folder(path);
-	r = listen_bind(fd, &address);
+	r = listen_bind(fd, &address, mode);
 	if (r < 0) {
 		log_error("%s: %s", path,
 			  r == -EADDRINUSE ? "a service listens there already" : strerror(-r));
@@ -119,21 +152,46 @@ static int listen_new(const char *path, int *ret_fd)
 	return 0;
 }
 
-int listen_open(const char *path, int *ret_fd, const char **ret_path)
+/* New ones at a path and beside it. */
+static int listen_own(const char *path, struct listen *listen)
 {
-	int r = path ? 0 : listen_inherited(ret_fd);
+	static const char *const suffixes[NR_POLICY_SOCKETS] = { "", ".admin" };
+	int r;
 
-	if (r < 0) {
+	for (int i = 0; i < NR_POLICY_SOCKETS; i++) {
+		char name[sizeof(listen->paths[i]) + 8];
+
+		if ((size_t)snprintf(name, sizeof(name), "%s%s", path, suffixes[i]) >= sizeof(name))
+			name[sizeof(name) - 1] = '\0';
+		r = listen_new(name, modes[i], &listen->fds[i]);
+		if (r < 0) {
+			listen_unlink(listen);
+			return r;
+		}
+		snprintf(listen->paths[i], sizeof(listen->paths[i]), "%s", name);
+	}
+	return 0;
+}
+
+int listen_open(const char *path, struct listen *ret_listen)
+{
+	struct listen listen = { .fds = { -1, -1 } };
+	int r = path ? 0 : listen_inherited(&listen);
+
+	if (r < 0)
 		log_error("the passed socket can't be used: %s", strerror(-r));
-		return r;
-	}
-	if (r > 0) {
-		*ret_path = NULL;
-		return 0;
-	}
-	path = path ? path : DUNE_SOCKET;
-	r = listen_new(path, ret_fd);
 	if (!r)
-		*ret_path = path;
-	return r;
+		r = listen_own(path ? path : DUNE_SOCKET, &listen);
+	if (r < 0)
+		return r;
+	*ret_listen = listen;
+	return 0;
+}
+
+void listen_unlink(const struct listen *listen)
+{
+	for (int i = 0; i < NR_POLICY_SOCKETS; i++) {
+		if (listen->paths[i][0])
+			unlink(listen->paths[i]);
+	}
 }

@@ -182,17 +182,17 @@ static int serve(const struct options *options, const struct manager_source *sou
 {
 	struct manager manager;
 	struct server server;
-	const char *own_path;
+	struct listen listen;
 	struct ev_loop *loop;
-	int fd, r;
+	int r;
 
-	r = listen_open(options->socket, &fd, &own_path);
+	r = listen_open(options->socket, &listen);
 	if (r < 0)
 		return 1;
 	loop = ev_default_loop(EVFLAG_NOENV);
 	if (!loop || manager_init(&manager, loop, config, options->device) < 0) {
 		log_error("no event loop, or no memory: %s", strerror(errno));
-		close(fd);
+		listen_unlink(&listen);
 		return 1;
 	}
 	manager.source = *source;
@@ -203,12 +203,12 @@ static int serve(const struct options *options, const struct manager_source *sou
 			    "%s can't be used (%s); trying again with every call", options->device,
 			    r == -EPROTONOSUPPORT ? "the module speaks another ABI version" :
 						    strerror(-r));
-	server_init(&server, &manager, loop, fd);
+	server_init(&server, &manager, loop, listen.fds);
 	log_message(LOG_INFO, MESSAGE_STARTED, NULL, "version %s listens on %s", DUNE_VERSION,
-		    own_path ? own_path : "systemd's socket");
+		    listen.paths[POLICY_PUBLIC][0] ? listen.paths[POLICY_PUBLIC] :
+						     "systemd's socket");
 	run_loop(loop, &server);
-	if (own_path)
-		unlink(own_path);
+	listen_unlink(&listen);
 	server_done(&server);
 	manager_done(&manager);
 	ev_loop_destroy(loop);

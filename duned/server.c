@@ -19,63 +19,67 @@
 #include "proto/names.h"
 #include "proto/varlink.h"
 
-static size_t server_count(const struct server *server, uint32_t uid)
+static int read_peer(const struct listener *listener, int fd, struct peer *ret_peer)
 {
-	const struct connection *connection;
-	size_t count = 0;
-
-	TAILQ_FOREACH(connection, &server->connections, link)
-	count += connection->peer.uid == uid;
-	return count;
-}
-
-static int read_peer(const struct server *server, int fd, struct peer *ret_peer)
-{
-	const struct manager *manager = server->manager;
+	const struct manager *manager = listener->server->manager;
 	int r = peer_read(fd, manager->identity_complete, ret_peer);
 
 	if (r < 0)
 		return r;
+	ret_peer->socket = listener->socket;
 	ret_peer->administrator =
 		access_is_administrator(&manager->config.administrators, ret_peer);
 	return 0;
 }
 
-/* Which limit a new connection would break, NULL for none. */
-static const char *server_limit(const struct server *server, const struct peer *peer,
-				int64_t *ret_maximum, size_t *ret_used)
+/* A limit that a new connection would break. */
+struct refusal {
+	const char *limit; /* NULL: none */
+	int64_t maximum;
+	size_t used;
+};
+
+static struct refusal admin_limit(const struct listener *listener, const struct peer *peer)
 {
-	const struct config *config = &server->manager->config;
+	const struct connection *connection;
+	size_t own = 0;
+
+	if (listener->nr_connections >= SERVER_ADMIN_MAX)
+		return (struct refusal){ "connections", SERVER_ADMIN_MAX,
+					 listener->nr_connections };
+	if (peer->uid == 0)
+		return (struct refusal){ 0 };
+	TAILQ_FOREACH(connection, &listener->server->connections, link)
+	own += connection->peer.socket == POLICY_ADMIN && connection->peer.uid == peer->uid;
+	if (own >= SERVER_ADMIN_USER_MAX)
+		return (struct refusal){ "connections_per_user", SERVER_ADMIN_USER_MAX, own };
+	return (struct refusal){ 0 };
+}
+
+static struct refusal public_limit(const struct listener *listener, const struct peer *peer)
+{
+	const struct config *config = &listener->server->manager->config;
 	int64_t maximum = config->connections_per_host;
+	size_t own;
 
 	if (peer->uid != 0)
 		maximum = maximum > SERVER_ROOT_RESERVE ? maximum - SERVER_ROOT_RESERVE : 1;
-	*ret_maximum = maximum;
-	*ret_used = server->nr_connections;
-	if (*ret_used >= (size_t)maximum)
-		return "connections";
-	*ret_maximum = config->connections_per_user;
-	*ret_used = server_count(server, peer->uid);
-	return *ret_used >= (size_t)*ret_maximum ? "connections_per_user" : NULL;
+	if (listener->nr_connections >= (size_t)maximum)
+		return (struct refusal){ "connections", maximum, listener->nr_connections };
+	own = users_count(&listener->server->users, peer->uid);
+	if (own >= (size_t)config->connections_per_user)
+		return (struct refusal){ "connections_per_user", config->connections_per_user,
+					 own };
+	return (struct refusal){ 0 };
 }
 
-/* The answer to whatever the client is about to ask, without waiting for it. */
-static void refuse(int fd, const struct peer *peer, const char *limit, int64_t maximum, size_t used)
+/* The answer to whatever the client is about to ask, without waiting for it. Takes parameters. */
+static void send_refusal(int fd, const char *error, struct json_object *parameters)
 {
-	struct json_object *parameters = json_object_new_object();
-	bool ok = json_put_string(parameters, "limit", limit) &&
-		  json_put_int(parameters, "maximum", (uint64_t)maximum) &&
-		  json_put_int(parameters, "used", used);
 	size_t size;
 	char *bytes;
 
-	log_client_message(
-		peer->uid, MESSAGE_CONNECTIONS_LIMIT,
-		LOG_FIELDS(LOG_TEXT("DUNE_LIMIT", limit), LOG_NUMBER("DUNE_MAXIMUM", maximum),
-			   LOG_NUMBER("DUNE_USED", used), LOG_NUMBER("DUNE_PID", peer->pid)),
-		"refused: %zu of %lld %s", used, (long long)maximum, limit);
-	if (ok && varlink_reply_encode(DUNE_ERROR("QuotaExceeded"), parameters, false, &bytes,
-				       &size) == 0) {
+	if (parameters && varlink_reply_encode(error, parameters, false, &bytes, &size) == 0) {
 		/* A new socket's buffer takes it; if not, the client sees the end of the stream. */
 		if (send(fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 			log_debug("refusal not sent: %s", strerror(errno));
@@ -84,71 +88,107 @@ static void refuse(int fd, const struct peer *peer, const char *limit, int64_t m
 	json_object_put(parameters);
 }
 
-static void server_admit(struct server *server, int fd)
+static void refuse_limit(int fd, const struct peer *peer, const struct refusal *refusal)
 {
-	struct connection *connection;
-	const char *limit;
-	struct peer peer;
-	int64_t maximum;
-	uint32_t uid;
-	size_t used;
-	int r;
+	struct json_object *parameters = json_object_new_object();
+	bool ok = json_put_string(parameters, "limit", refusal->limit) &&
+		  json_put_int(parameters, "maximum", (uint64_t)refusal->maximum) &&
+		  json_put_int(parameters, "used", refusal->used);
 
-	r = read_peer(server, fd, &peer);
+	log_client_message(peer->uid, MESSAGE_CONNECTIONS_LIMIT,
+			   LOG_FIELDS(LOG_TEXT("DUNE_LIMIT", refusal->limit),
+				      LOG_NUMBER("DUNE_MAXIMUM", refusal->maximum),
+				      LOG_NUMBER("DUNE_USED", refusal->used),
+				      LOG_NUMBER("DUNE_PID", peer->pid)),
+			   "refused: %zu of %lld %s", refusal->used, (long long)refusal->maximum,
+			   refusal->limit);
+	counter_add(!strcmp(refusal->limit, "connections") ? COUNTER_REFUSED_HOST :
+							     COUNTER_REFUSED_USER,
+		    1);
+	send_refusal(fd, DUNE_ERROR("QuotaExceeded"), json_finish(parameters, ok));
+}
+
+/* May the peer be connected? If not, it is told why. */
+static bool check_peer(const struct listener *listener, int fd, const struct peer *peer)
+{
+	struct refusal refusal;
+
+	if (listener->socket == POLICY_ADMIN && !policy_may_call(peer, ACCESS_ANYONE)) {
+		log_client_message(peer->uid, MESSAGE_ACCESS_DENIED,
+				   LOG_FIELDS(LOG_TEXT("DUNE_METHOD", "connect"),
+					      LOG_NUMBER("DUNE_PID", peer->pid)),
+				   "refused: no administrator (pid %d)", peer->pid);
+		send_refusal(fd, VARLINK_ERROR("PermissionDenied"), json_object_new_object());
+		return false;
+	}
+	refusal = listener->socket == POLICY_ADMIN ? admin_limit(listener, peer) :
+						     public_limit(listener, peer);
+	if (refusal.limit)
+		refuse_limit(fd, peer, &refusal);
+	return !refusal.limit;
+}
+
+struct connection *server_admit(struct server *server, enum policy_socket socket, int fd)
+{
+	struct listener *listener = &server->listeners[socket];
+	struct connection *connection;
+	struct peer peer;
+	uint32_t uid;
+	int r = read_peer(listener, fd, &peer);
+
 	if (r < 0) {
 		log_warning("a client without credentials: %s", strerror(-r));
 		close(fd);
-		return;
+		return NULL;
 	}
-	uid = peer.uid;
-	limit = server_limit(server, &peer, &maximum, &used);
-	if (limit) {
-		counter_add(!strcmp(limit, "connections") ? COUNTER_REFUSED_HOST :
-							    COUNTER_REFUSED_USER,
-			    1);
-		refuse(fd, &peer, limit, maximum, used);
+	if (!check_peer(listener, fd, &peer)) {
 		peer_done(&peer);
 		close(fd);
-		return;
+		return NULL;
 	}
+	uid = peer.uid;
 	connection = connection_new(server, fd, &peer);
 	if (!connection) {
 		log_client_message(uid, MESSAGE_RESOURCES, NULL, "refused: out of memory");
-		return;
+		return NULL;
 	}
 	TAILQ_INSERT_TAIL(&server->connections, connection, link);
-	server->nr_connections++;
+	listener->nr_connections++;
 	counter_add(COUNTER_CONNECTIONS, 1);
 	counter_add(COUNTER_CONNECTIONS_NOW, 1);
+	return connection;
 }
 
 /* Out of descriptors or memory: the clients wait in the backlog, the loop does not spin. */
-static void server_pause(struct server *server, int error)
+static void listener_pause(struct listener *listener, int error)
 {
-	if (ev_now(server->loop) - server->pause_logged >= SERVER_PAUSE_LOG_S) {
+	struct ev_loop *loop = listener->server->loop;
+
+	if (!listener->pause_logged ||
+	    ev_now(loop) - listener->pause_logged >= SERVER_PAUSE_LOG_S) {
 		log_message(LOG_WARNING, MESSAGE_RESOURCES,
 			    LOG_FIELDS(LOG_TEXT("DUNE_ERROR", dune_errno_name(error))),
 			    "clients have to wait: %s", strerror(error));
-		server->pause_logged = ev_now(server->loop);
+		listener->pause_logged = ev_now(loop);
 	}
-	ev_io_stop(server->loop, &server->watcher);
-	ev_timer_set(&server->pause, SERVER_ACCEPT_PAUSE_S, 0.);
-	ev_timer_start(server->loop, &server->pause);
+	ev_io_stop(loop, &listener->watcher);
+	ev_timer_set(&listener->pause, SERVER_ACCEPT_PAUSE_S, 0.);
+	ev_timer_start(loop, &listener->pause);
 }
 
 static void on_accept(struct ev_loop *loop, ev_io *watcher, int revents)
 {
-	struct server *server = watcher->data;
+	struct listener *listener = watcher->data;
 
 	for (int i = 0; i < SERVER_ACCEPT_BATCH; i++) {
-		int fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
-			server_admit(server, fd);
+			server_admit(listener->server, listener->socket, fd);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			server_pause(server, errno);
+			listener_pause(listener, errno);
 		else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 			log_error("accept failed: %s", strerror(errno));
 		return;
@@ -157,20 +197,34 @@ static void on_accept(struct ev_loop *loop, ev_io *watcher, int revents)
 
 static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int revents)
 {
-	struct server *server = timer->data;
+	struct listener *listener = timer->data;
 
-	ev_io_start(loop, &server->watcher);
+	ev_io_start(loop, &listener->watcher);
 }
 
-void server_init(struct server *server, struct manager *manager, struct ev_loop *loop, int fd)
+static void listener_init(struct server *server, enum policy_socket socket, int fd)
 {
-	*server = (struct server){ .manager = manager, .loop = loop, .fd = fd };
+	struct listener *listener = &server->listeners[socket];
+
+	*listener = (struct listener){ .server = server, .socket = socket, .fd = fd };
+	ev_init(&listener->pause, on_pause_over);
+	ev_io_init(&listener->watcher, on_accept, fd, EV_READ);
+	listener->pause.data = listener->watcher.data = listener;
+	if (socket == POLICY_ADMIN)
+		ev_set_priority(&listener->watcher, EV_MAXPRI);
+	if (fd >= 0)
+		ev_io_start(server->loop, &listener->watcher);
+}
+
+void server_init(struct server *server, struct manager *manager, struct ev_loop *loop,
+		 const int fds[NR_POLICY_SOCKETS])
+{
+	*server = (struct server){ .manager = manager, .loop = loop };
 	TAILQ_INIT(&server->connections);
-	ev_timer_init(&server->pause, on_pause_over, SERVER_ACCEPT_PAUSE_S, 0.);
-	server->pause.data = server;
-	ev_io_init(&server->watcher, on_accept, fd, EV_READ);
-	server->watcher.data = server;
-	ev_io_start(loop, &server->watcher);
+	users_init(&server->users);
+	schedule_init(&server->schedule, loop);
+	for (int i = 0; i < NR_POLICY_SOCKETS; i++)
+		listener_init(server, (enum policy_socket)i, fds[i]);
 }
 
 void server_done(struct server *server)
@@ -179,20 +233,29 @@ void server_done(struct server *server)
 
 	while ((connection = TAILQ_FIRST(&server->connections)))
 		connection_free(connection);
-	ev_timer_stop(server->loop, &server->pause);
-	ev_io_stop(server->loop, &server->watcher);
-	close(server->fd);
+	for (int i = 0; i < NR_POLICY_SOCKETS; i++) {
+		struct listener *listener = &server->listeners[i];
+
+		ev_timer_stop(server->loop, &listener->pause);
+		ev_io_stop(server->loop, &listener->watcher);
+		if (listener->fd >= 0)
+			close(listener->fd);
+	}
+	schedule_done(&server->schedule);
+	users_done(&server->users);
 }
 
 void server_refuse_new(struct server *server)
 {
-	ev_timer_stop(server->loop, &server->pause);
-	ev_io_stop(server->loop, &server->watcher);
+	for (int i = 0; i < NR_POLICY_SOCKETS; i++) {
+		ev_timer_stop(server->loop, &server->listeners[i].pause);
+		ev_io_stop(server->loop, &server->listeners[i].watcher);
+	}
 }
 
 void server_remove(struct server *server, struct connection *connection)
 {
 	TAILQ_REMOVE(&server->connections, connection, link);
-	server->nr_connections--;
+	server->listeners[connection->peer.socket].nr_connections--;
 	counter_sub(COUNTER_CONNECTIONS_NOW, 1);
 }
