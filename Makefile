@@ -447,6 +447,17 @@ demo: deps
 check-service: user $(B)/tests/unit/duned-fake
 	@B=$(B) MAKE="$(MAKE)" tests/service/run $(CASES)
 
+# duned's engine with the certification's methods instead of its own
+$(B)/tests/service/certification-server: $(B)/tests/service/certification/server.o $(FAKE_OBJS) \
+		$(B)/tests/unit/libduned.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--wrap=methods_answer -o $@ $^ $(DUNED_LIBS)
+
+.PHONY: check-certification
+## check-certification	Varlink's certification clients, in Go and Python, against the service's engine
+check-certification: $(B)/tests/service/certification-server
+	@B=$(B) tests/service/certification/run
+
 .PHONY: check-exporter
 ## check-exporter	alert rules, dashboard, Prometheus and the page in Chromium; CASES="rules prometheus page"
 check-exporter: exporter $(B)/tests/unit/duned-fake $(B)/tests/service/exporter/demo_history
