@@ -478,7 +478,7 @@ check-containers: user $(B)/tests/unit/duned-fake $(B)/tests/service/hold_contex
 ## check		all tests: check-style, check-unit, check-abi, check-service, check-vm
 .PHONY: check
 check:
-	@MAKE="$(MAKE)" tests/check $(B) check-style check-unit check-abi check-service check-vm
+	@MAKE="$(MAKE)" tests/check $(B) check-style check-unit check-abi check-service check-certification check-vm
 
 # ---- deps, install, style, clean ----
 # Debian 12 packages: compilers and libraries; the emulated machine and its kernel; Debian programs that
