@@ -250,10 +250,9 @@ int main(int argc, char **argv)
 	struct manager manager;
 	struct server server;
 	struct config config;
-	const char *path;
-	int fd;
+	struct listen listen;
 
-	if (argc != 3 || !loop || !read_idl(argv[2]) || listen_open(argv[1], &fd, &path) < 0) {
+	if (argc != 3 || !loop || !read_idl(argv[2]) || listen_open(argv[1], &listen) < 0) {
 		fputs("usage: certification-server SOCKET IDL-FILE\n", stderr);
 		return 2;
 	}
@@ -262,7 +261,7 @@ int main(int argc, char **argv)
 	config_defaults(&config);
 	if (manager_init(&manager, loop, &config, "fake:absent") < 0)
 		return 1;
-	server_init(&server, &manager, loop, fd);
+	server_init(&server, &manager, loop, listen.fds);
 	ev_run(loop, 0);
 	return 0;
 }
