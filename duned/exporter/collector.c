@@ -39,12 +39,17 @@ struct collector {
 	bool asking;
 };
 
-static int64_t clock_ms(clockid_t clock)
+static double clock_s(clockid_t clock)
 {
 	struct timespec now;
 
 	clock_gettime(clock, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static int64_t now_ms(void)
+{
+	return (int64_t)(clock_s(CLOCK_REALTIME) * 1000);
 }
 
 /* ---- asking ---- */
@@ -130,11 +135,11 @@ static void collect(const struct collector_options *options, struct dune_client 
 		    struct sample *sample)
 {
 	bool had_connection = *client != NULL;
-	int64_t start_ms = clock_ms(CLOCK_MONOTONIC);
+	double start_s = clock_s(CLOCK_MONOTONIC);
 	int r;
 
 	for (int attempt = 0; attempt < 2; attempt++) {
-		*sample = (struct sample){ .time_ms = clock_ms(CLOCK_REALTIME) };
+		*sample = (struct sample){ .time_ms = now_ms() };
 		r = connect_once(options, client);
 		if (r < 0) {
 			sample_set_down(sample, note_connect_error(r));
@@ -149,7 +154,7 @@ static void collect(const struct collector_options *options, struct dune_client 
 		if (!had_connection || r == -ETIMEDOUT)
 			break;
 	}
-	sample->took_s = (double)(clock_ms(CLOCK_MONOTONIC) - start_ms) / 1000;
+	sample->took_s = clock_s(CLOCK_MONOTONIC) - start_s;
 }
 
 void collector_collect(const struct collector_options *options, struct sample *ret_sample)
@@ -233,7 +238,7 @@ static void on_impatient(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct collector *collector = timer->data;
 
-	collector->sample.time_ms = clock_ms(CLOCK_REALTIME);
+	collector->sample.time_ms = now_ms();
 	collector->sample.took_s = COLLECTOR_PATIENCE_S;
 	sample_set_down(&collector->sample, "duned does not answer");
 	collector_count(collector);

@@ -106,6 +106,8 @@ static bool is_shown(const struct family *family, const struct sample *sample,
 		return sample->counted;
 	case FAMILY_STATES:
 		return sample->has_states;
+	case FAMILY_SERVICE:
+		return sample->has_service;
 	case FAMILY_USERS:
 		return sample->nr_users > 0;
 	case FAMILY_OWN:

@@ -9,9 +9,10 @@
 
 #define MAX_LABELS 256
 
-#define COUNT(name) offsetof(struct sample, counters[DUNE_COUNT_##name])
-#define FIELD(name) offsetof(struct sample, name)
-#define OWN(name)   offsetof(struct own, name)
+#define COUNT(name)   offsetof(struct sample, counters[DUNE_COUNT_##name])
+#define FIELD(name)   offsetof(struct sample, name)
+#define SERVICE(name) offsetof(struct sample, service[SERVICE_##name])
+#define OWN(name)     offsetof(struct own, name)
 #define ROWS(...)                                           \
 	.rows = (const struct family_row[]){ __VA_ARGS__ }, \
 	.nr_rows = sizeof((const struct family_row[]){ __VA_ARGS__ }) / sizeof(struct family_row)
@@ -43,6 +44,7 @@ static void write_ends(struct family_writer *writer, const struct sample *sample
 		       const struct own *own)
 {
 	write_named(writer, "cause", sample->ends, DUNE_NR_ENDS, dune_cause_name);
+	family_value(writer, "cause=\"unused\"", sample->unused);
 	family_value(writer, "cause=\"other\"", sample->ends[DUNE_END_NONE]);
 }
 
@@ -111,6 +113,37 @@ static void write_holder(struct family_writer *writer, const struct sample *samp
 		snprintf(labels, sizeof(labels), "holder=\"%s\"", name);
 		family_value(writer, labels, !__builtin_strcmp(name, sample->vmx_holder));
 	}
+}
+
+/* ---- the service ---- */
+
+static void write_names(struct family_writer *writer, const char *label,
+			const struct sample_names *names)
+{
+	char labels[MAX_LABELS];
+
+	for (size_t i = 0; i < names->nr; i++) {
+		snprintf(labels, sizeof(labels), "%s=\"%s\"", label, names->rows[i].name);
+		family_value(writer, labels, names->rows[i].value);
+	}
+}
+
+static void write_calls(struct family_writer *writer, const struct sample *sample,
+			const struct own *own)
+{
+	write_names(writer, "method", &sample->calls);
+}
+
+static void write_errors(struct family_writer *writer, const struct sample *sample,
+			 const struct own *own)
+{
+	write_names(writer, "error", &sample->errors);
+}
+
+static void write_messages(struct family_writer *writer, const struct sample *sample,
+			   const struct own *own)
+{
+	write_names(writer, "kind", &sample->messages);
 }
 
 /* ---- by user ---- */
@@ -188,6 +221,8 @@ static void write_started(struct family_writer *writer, const struct sample *sam
 	{ .name = family_name, .type = FAMILY_COUNTER, .when = FAMILY_COUNTED, .help = family_help, __VA_ARGS__ }
 #define M(family_name, family_type, family_help, ...) \
 	{ .name = family_name, .type = FAMILY_##family_type, .when = FAMILY_MODULE, .help = family_help, __VA_ARGS__ }
+#define S(family_name, family_type, family_help, ...) \
+	{ .name = family_name, .type = FAMILY_##family_type, .when = FAMILY_SERVICE, .help = family_help, __VA_ARGS__ }
 #define G(family_name, family_when, family_help, ...) \
 	{ .name = family_name, .type = FAMILY_GAUGE, .when = FAMILY_##family_when, .help = family_help, __VA_ARGS__ }
 #define O(family_name, family_type, family_help, ...) \
@@ -261,6 +296,29 @@ const struct family families[] = {
 	C("dune_faults", "Faults of guests that were raised as signals", ONE(COUNT(FAULTS))),
 	C("dune_limit_hits", "Allocations that a limit of the context itself refused", ONE(COUNT(LIMIT_HITS))),
 	C("dune_reinjected_events", "Events whose delivery a VM exit interrupted", ONE(COUNT(REINJECTED))),
+
+	/* The service; these begin anew when it is started anew */
+	S("dune_service_calls", COUNTER, "Calls that duned got, by method", .write = write_calls),
+	S("dune_service_errors", COUNTER, "Error replies of duned, by name", .write = write_errors),
+	S("dune_service_messages", COUNTER, "Messages of duned's log, by kind, written or not",
+	  .write = write_messages),
+	S("dune_service_open_connections", GAUGE, "Connections to duned now", ONE(SERVICE(CONNECTIONS_NOW))),
+	S("dune_service_accepted_connections", COUNTER, "Connections that duned accepted", ONE(SERVICE(CONNECTIONS))),
+	S("dune_service_refused_connections", COUNTER, "Connections that duned refused, by whose limit was met",
+	  .label = "limit", ROWS({ "host", SERVICE(REFUSED_HOST), 0 }, { "user", SERVICE(REFUSED_USER), 0 })),
+	S("dune_service_received_bytes", COUNTER, "Bytes that clients sent to duned", .unit = "bytes",
+	  ONE(SERVICE(BYTES_IN))),
+	S("dune_service_sent_bytes", COUNTER, "Bytes that duned sent to clients", .unit = "bytes",
+	  ONE(SERVICE(BYTES_OUT))),
+	S("dune_service_sent_messages", COUNTER, "Replies and events that duned sent", ONE(SERVICE(MESSAGES_OUT))),
+	S("dune_service_streams", GAUGE, "Calls that want more than one reply, now", .label = "kind",
+	  ROWS({ "events", SERVICE(SUBSCRIPTIONS_NOW), 0 },
+	       { "statistics", SERVICE(STREAMS_NOW), SERVICE(SUBSCRIPTIONS_NOW) })),
+	S("dune_service_missed_samples", COUNTER, "Statistics that clients read too slowly to get",
+	  ONE(SERVICE(SAMPLES_MISSED))),
+	S("dune_service_events", COUNTER, "Events of contexts, by what became of them", .label = "stage",
+	  ROWS({ "read", SERVICE(EVENTS), 0 }, { "lost", SERVICE(EVENTS_LOST), 0 },
+	       { "sent", SERVICE(EVENTS_SENT), 0 }, { "dropped", SERVICE(EVENTS_DROPPED), 0 })),
 
 	/* By user: --per-user */
 	G("dune_user_contexts", USERS, "Contexts of a user", .write = write_user_contexts),

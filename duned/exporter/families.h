@@ -21,6 +21,7 @@ enum family_when {
 	FAMILY_MODULE, /* and has the module */
 	FAMILY_COUNTED, /* and told its sums */
 	FAMILY_STATES, /* and how many contexts are in which state */
+	FAMILY_SERVICE, /* and what it counts about itself */
 	FAMILY_USERS, /* sums by user were asked for */
 	FAMILY_OWN, /* about the exporter's process: not in a text file */
 };

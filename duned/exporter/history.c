@@ -14,7 +14,8 @@
 #include "duned/exporter/trouble.h"
 #include "proto/names.h"
 
-#define MAX_HOST 256
+#define MAX_HOST   256
+#define MAX_ERRORS 64
 
 /* What one point keeps of a sample. */
 struct point {
@@ -30,9 +31,13 @@ struct point {
 	uint64_t states[SAMPLE_NR_STATES];
 	uint64_t exits[DUNE_NR_EXITS];
 	uint64_t troubles[TROUBLE_MAX];
+	uint64_t errors[MAX_ERRORS]; /* by place in history.errors */
 };
 
 struct history {
+	/* Names of error replies in the order in which they were first heard of; the last: all others. */
+	size_t nr_errors;
+	char errors[MAX_ERRORS][SAMPLE_MAX_NAME];
 	size_t first; /* the oldest point's place */
 	size_t nr;
 	struct point points[HISTORY_POINTS];
@@ -51,6 +56,27 @@ int history_new(struct history **ret_history)
 void history_free(struct history *history)
 {
 	free(history);
+}
+
+/* The place of an error's counter in every point. */
+static size_t error_place(struct history *history, const char *name)
+{
+	size_t i = 0;
+
+	while (i < history->nr_errors && strcmp(history->errors[i], name) != 0)
+		i++;
+	if (i < history->nr_errors || i == MAX_ERRORS - 1)
+		return i;
+	strcpy(history->errors[i], name);
+	history->nr_errors++;
+	return i;
+}
+
+static void add_errors(struct history *history, struct point *point,
+		       const struct sample_names *errors)
+{
+	for (size_t i = 0; i < errors->nr; i++)
+		point->errors[error_place(history, errors->rows[i].name)] += errors->rows[i].value;
 }
 
 void history_add(struct history *history, const struct sample *sample)
@@ -77,6 +103,7 @@ void history_add(struct history *history, const struct sample *sample)
 	memcpy(point->exits, sample->exits, sizeof(point->exits));
 	for (size_t i = 0; i < nr_troubles; i++)
 		point->troubles[i] = trouble_value(sample, i);
+	add_errors(history, point, &sample->errors);
 }
 
 static const struct point *point_at(const struct history *history, size_t i)
@@ -194,6 +221,20 @@ static struct json_object *rate_map_json(const struct history *history, size_t o
 	return map;
 }
 
+static struct json_object *error_rates_json(const struct history *history, bool *ok)
+{
+	struct json_object *map = json_object_new_object();
+
+	for (size_t i = 0; i < MAX_ERRORS; i++) {
+		size_t at = offsetof(struct point, errors) + i * sizeof(uint64_t);
+		const char *name = i == MAX_ERRORS - 1 ? "other" : history->errors[i];
+
+		if (ever_grew(history, at))
+			put(map, name, rates_json(history, at, ok), ok);
+	}
+	return map;
+}
+
 static struct json_object *past_json(const struct history *history, bool *ok)
 {
 	struct json_object *past = json_object_new_object(), *times = json_object_new_array();
@@ -228,6 +269,7 @@ static struct json_object *past_json(const struct history *history, bool *ok)
 	put(past, "troubles",
 	    rate_map_json(history, offsetof(struct point, troubles), nr_troubles, trouble_name, ok),
 	    ok);
+	put(past, "errors", error_rates_json(history, ok), ok);
 	put(past, "created", rates_json(history, offsetof(struct point, created), ok), ok);
 	return past;
 }
@@ -291,7 +333,13 @@ static struct json_object *sums_json(const uint64_t *values, size_t nr,
 static struct json_object *totals_json(const struct sample *sample, bool *ok)
 {
 	struct json_object *totals = json_object_new_object(), *troubles = json_object_new_object();
+	struct json_object *errors = json_object_new_object();
 
+	for (size_t i = 0; i < sample->errors.nr; i++)
+		if (sample->errors.rows[i].value)
+			put_count(errors, sample->errors.rows[i].name, sample->errors.rows[i].value,
+				  ok);
+	put(totals, "errors", errors, ok);
 	put(totals, "exits", sums_json(sample->exits, DUNE_NR_EXITS, dune_exit_name, ok), ok);
 	put(totals, "ends", sums_json(sample->ends, DUNE_NR_ENDS, dune_cause_name, ok), ok);
 	for (unsigned int i = 0; i < nr_troubles; i++)

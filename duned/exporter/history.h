@@ -30,13 +30,16 @@ void history_add(struct history *history, const struct sample *sample);
  *   "vmx_holder",
  *   "now": { "contexts": {state: n} or null, "existing", "vcpus", "memory": {kind: bytes},
  *            "quotas": {resource: {"used", "maximum"}} },
- *   "totals": { "exits": {reason: n}, "ends": {cause: n}, "troubles": {name: n}, "created" },
+ *   "totals": { "exits": {reason: n}, "ends": {cause: n}, "troubles": {name: n},
+ *               "errors": {name: n}, "created" },
  *   "past": { "time": [], "up": [], "existing": [], "contexts": {state: []}, "vcpus": [],
  *             "exits": {reason: [per second]}, "troubles": {name: [per second]},
+ *             "errors": {name: [per second]},
  *             "created": [per second] } }
  *
- * Arrays of "past" have one element per point, null where there is no number. Reasons and troubles that
- * never occurred in that time are left out of "past", as are reasons and causes of 0 in "totals".
+ * Arrays of "past" have one element per point, null where there is no number. Reasons, troubles
+ * and errors that never occurred in that time are left out of "past", as are reasons, causes and errors of 0
+ * in "totals".
  */
 int history_json(const struct history *history, const struct sample *sample, char **ret_text,
 		 size_t *ret_size);

@@ -366,10 +366,13 @@ function sayCalm(id, rows, text) {
 }
 
 function fillTroubles() {
-	const past = data.past, first = firstShown(past), totals = Object.entries(data.totals.troubles);
-	const rows = totals.filter(([, total]) => total).map(([name, total]) => {
-		const values = (past.troubles[name] || []).slice(first);
-		return make("tr", {}, make("th", { scope: "row" }, words(name)), make("td", {}, spark(values)),
+	const past = data.past, first = firstShown(past);
+	const kinds = [["troubles", words], ["errors", (name) => `reply ${name}`]];
+	const totals = kinds.flatMap(([kind, label]) => Object.entries(data.totals[kind])
+		.map(([name, total]) => ({ label: label(name), total, values: past[kind][name] || [] })));
+	const rows = totals.filter((one) => one.total).map(({ label, total, values: all }) => {
+		const values = all.slice(first);
+		return make("tr", {}, make("th", { scope: "row" }, label), make("td", {}, spark(values)),
 			make("td", {}, short(Math.round(sum(values) * data.step))), make("td", {}, short(total)));
 	});
 

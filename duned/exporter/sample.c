@@ -75,6 +75,60 @@ static void take_map(const struct dune_client_counters *map, uint64_t *slots, un
 	}
 }
 
+/* Contexts that were freed without ever having a process did not end like the others. */
+static void take_ends(struct sample *sample, const struct dune_client_counters *ends)
+{
+	for (size_t i = 0; i < ends->nr; i++)
+		if (strcmp(ends->values[i].name, "unused") == 0)
+			sample->unused = ends->values[i].value;
+	take_map(ends, sample->ends, DUNE_NR_ENDS, dune_cause_name, &sample->ends[DUNE_END_NONE]);
+	/* The one above counted them as causes without a name. */
+	sample->ends[DUNE_END_NONE] -= sample->unused;
+}
+
+static const char *service_name(unsigned int number)
+{
+	static const char *const names[] = {
+#define SERVICE_NAME(symbol, name) name,
+		SAMPLE_SERVICE(SERVICE_NAME)
+#undef SERVICE_NAME
+	};
+
+	return names[number];
+}
+
+static bool is_plain(const char *name)
+{
+	size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				     "0123456789._-");
+
+	return length > 0 && length < SAMPLE_MAX_NAME && !name[length];
+}
+
+/* Takes names as they come; those that are no label or too many are summed in a last row, "other". */
+static void take_names(struct sample_names *names, const struct dune_client_counters *map)
+{
+	uint64_t others = 0;
+	bool has_others = false;
+
+	for (size_t i = 0; i < map->nr; i++) {
+		const struct dune_client_counter *counter = &map->values[i];
+		struct sample_name *row = &names->rows[names->nr];
+
+		if (strcmp(counter->name, "other") == 0 || !is_plain(counter->name) ||
+		    names->nr == SAMPLE_MAX_NAMES) {
+			others += counter->value;
+			has_others = true;
+			continue;
+		}
+		strcpy(row->name, counter->name);
+		row->value = counter->value;
+		names->nr++;
+	}
+	if (has_others)
+		names->rows[names->nr++] = (struct sample_name){ "other", others };
+}
+
 void sample_take_totals(struct sample *sample, const struct dune_client_totals *totals)
 {
 	sample->counted = true;
@@ -82,10 +136,14 @@ void sample_take_totals(struct sample *sample, const struct dune_client_totals *
 	take_map(&totals->counters, sample->counters, DUNE_NR_COUNTERS, dune_counter_name, NULL);
 	take_map(&totals->exits, sample->exits, DUNE_NR_EXITS, dune_exit_name,
 		 &sample->exits[DUNE_NR_EXITS - 1]);
-	take_map(&totals->ends, sample->ends, DUNE_NR_ENDS, dune_cause_name,
-		 &sample->ends[DUNE_END_NONE]);
+	take_ends(sample, &totals->ends);
 	sample->has_states = totals->states.nr > 0;
 	take_map(&totals->states, sample->states, SAMPLE_NR_STATES, dune_state_name, NULL);
+	sample->has_service = totals->service.nr > 0;
+	take_map(&totals->service, sample->service, SAMPLE_NR_SERVICE, service_name, NULL);
+	take_names(&sample->calls, &totals->calls);
+	take_names(&sample->errors, &totals->errors);
+	take_names(&sample->messages, &totals->messages);
 }
 
 /* ---- by owner ---- */

@@ -20,6 +20,8 @@ struct dune_client_totals;
 #define SAMPLE_NR_STATES   (DUNE_STATE_ENDED + 1)
 #define SAMPLE_MAX_TEXT	   64 /* versions, names */
 #define SAMPLE_MAX_PROBLEM 256
+#define SAMPLE_MAX_NAMES   64 /* of one map of the service's; what follows is summed as "other" */
+#define SAMPLE_MAX_NAME	   48
 #define SAMPLE_MAX_USERS   256 /* the most that --per-user can ask for */
 #define SAMPLE_OTHER_USERS UINT32_MAX /* not a uid */
 
@@ -30,6 +32,42 @@ struct sample_user {
 	uint64_t vcpus;
 	uint64_t private_pages;
 	uint64_t ept_pages;
+};
+
+/*
+ * A map whose names the service chooses: A-Z a-z 0-9 . _ - only. Each service has a fixed set of them and
+ * always tells all.
+ */
+struct sample_names {
+	size_t nr;
+	struct sample_name {
+		char name[SAMPLE_MAX_NAME];
+		uint64_t value;
+	} rows[SAMPLE_MAX_NAMES + 1];
+};
+
+/* What the service counts about itself; names ending in _now are present amounts. */
+#define SAMPLE_SERVICE(X)                           \
+	X(CONNECTIONS, "connections")               \
+	X(CONNECTIONS_NOW, "connections_now")       \
+	X(REFUSED_HOST, "connections_refused_host") \
+	X(REFUSED_USER, "connections_refused_user") \
+	X(BYTES_IN, "bytes_in")                     \
+	X(BYTES_OUT, "bytes_out")                   \
+	X(MESSAGES_OUT, "messages_out")             \
+	X(STREAMS_NOW, "streams_now")               \
+	X(SUBSCRIPTIONS_NOW, "subscriptions_now")   \
+	X(SAMPLES_MISSED, "samples_missed")         \
+	X(EVENTS, "events")                         \
+	X(EVENTS_LOST, "events_lost")               \
+	X(EVENTS_SENT, "events_sent")               \
+	X(EVENTS_DROPPED, "events_dropped")
+
+enum sample_service {
+#define SAMPLE_SERVICE_ENUM(symbol, name) SERVICE_##symbol,
+	SAMPLE_SERVICE(SAMPLE_SERVICE_ENUM)
+#undef SAMPLE_SERVICE_ENUM
+		SAMPLE_NR_SERVICE,
 };
 
 /* Of one resource: how much is promised to contexts, and how much may be. */
@@ -68,8 +106,16 @@ struct sample {
 	uint64_t counters[DUNE_NR_COUNTERS];
 	uint64_t exits[DUNE_NR_EXITS];
 	uint64_t ends[DUNE_NR_ENDS]; /* DUNE_END_NONE: causes without a name here */
+	uint64_t unused; /* contexts freed that no process was ever in */
 	bool has_states;
 	uint64_t states[SAMPLE_NR_STATES];
+
+	/* Of the service, since it started */
+	bool has_service;
+	uint64_t service[SAMPLE_NR_SERVICE];
+	struct sample_names calls; /* by method */
+	struct sample_names errors; /* replied, by name */
+	struct sample_names messages; /* of its log, by kind */
 
 	/* Only with --per-user: by contexts, most first; the last may be SAMPLE_OTHER_USERS */
 	size_t nr_users;

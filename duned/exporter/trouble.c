@@ -10,6 +10,10 @@ static const struct {
 	{ "limit_hits", offsetof(struct sample, counters[DUNE_COUNT_LIMIT_HITS]) },
 	{ "denied", offsetof(struct sample, counters[DUNE_COUNT_DENIED]) },
 	{ "unknown_system_calls", offsetof(struct sample, counters[DUNE_COUNT_UNKNOWN_CALLS]) },
+	{ "connections_refused_host", offsetof(struct sample, service[SERVICE_REFUSED_HOST]) },
+	{ "connections_refused_user", offsetof(struct sample, service[SERVICE_REFUSED_USER]) },
+	{ "events_lost", offsetof(struct sample, service[SERVICE_EVENTS_LOST]) },
+	{ "events_dropped", offsetof(struct sample, service[SERVICE_EVENTS_DROPPED]) },
 	{ "assertions", offsetof(struct sample, assertions) },
 };
 

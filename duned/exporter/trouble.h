@@ -11,7 +11,7 @@
 
 #include "duned/exporter/sample.h"
 
-#define TROUBLE_MAX 32
+#define TROUBLE_MAX 16
 
 extern const size_t nr_troubles;
 

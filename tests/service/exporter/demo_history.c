@@ -80,6 +80,10 @@ static void advance(struct sample *sample, int second, const char *kind)
 	sample->ends[DUNE_END_PANIC] += second == 2700;
 	sample->refused += second > 1500 && second < 1800 ? 3 : 0;
 	sample->counters[DUNE_COUNT_LIMIT_HITS] += second % 900 == 300 ? 14 : 0;
+	snprintf(sample->errors.rows[0].name, SAMPLE_MAX_NAME, "QuotaExceeded");
+	snprintf(sample->errors.rows[1].name, SAMPLE_MAX_NAME, "InvalidName");
+	sample->errors.nr = 2;
+	sample->errors.rows[0].value += second > 2400 && second < 3000 ? second % 30 / 10 : 0;
 	sample->ept_pages = 300 + running * 210;
 	sample->private_pages = running * 37;
 	sample->run_pages = sample->vcpus * 2;

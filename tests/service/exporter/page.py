@@ -143,6 +143,8 @@ def test_busy(page):
     check(page.number("document.querySelectorAll('#quotas [role=meter]').length") == 4, "four meters")
     check("of 1,024 (<1 %)" in page.text("#quotas"), "used of maximum, in words")
     check("limit hits" in page.text("#troubles"), "troubles that occurred are listed")
+    check("reply QuotaExceeded" in page.text("#troubles") and
+          "InvalidName" not in page.text("#troubles"), "error replies that occurred, by name")
     check("panic of the runtime" in page.text("#ends"), "causes have words")
     check(page.text("#status-text") == "service 0.1.0, module 0.1.0 (ABI 2)" or
           "ABI" in page.text("#status-text"), "the status names versions")

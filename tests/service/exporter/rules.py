@@ -34,7 +34,7 @@ def existing():
     text = Path("duned/exporter/families.c").read_text(encoding="utf-8")
     table = text[text.index("const struct family families[]"):]
     names = set()
-    for macro, name, rest in re.findall(r'\b([CMGO])\("(\w+)",\s*(\w*)', table):
+    for macro, name, rest in re.findall(r'\b([CMSGO])\("(\w+)",\s*(\w*)', table):
         counter = macro == "C" or rest == "COUNTER"
         names.add(name + ("_total" if counter else ""))
     names.update(name + "_info" for name in re.findall(r'\.name = "(\w+)", \.type = FAMILY_INFO', table))
