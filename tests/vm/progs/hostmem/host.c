@@ -209,7 +209,7 @@ static int job_stats(void)
 	return ioctl(host->device, DUNE_STATS, &call) || call.ret_count != 1 ? EIO : 0;
 }
 
-/* The counters of the context, which is the only one: DUNE_HC_STAT has those of the vcpu alone. */
+/* Of the context, which is the only one. */
 long stat_of(unsigned int counter)
 {
 	if (host_once(job_stats))

@@ -46,7 +46,7 @@ struct row {
 };
 
 extern const struct row reclaim_rows[], thp_rows[], move_rows[], file_rows[], hugetlb_rows[],
-	uffd_rows[], device_rows[], numa_rows[];
+	uffd_rows[], device_rows[], numa_rows[], counter_rows[];
 
 enum verdict { OK, FAILED, SKIPPED }; /* OK is no siglongjmp value */
 

@@ -10,6 +10,7 @@
 #define MAP_UFFD_WP (1ull << 57) /* of /proc/self/pagemap */
 #define FIRST	    1000u /* stamps of what the host gives: + round * FIRST + page */
 #define ROUNDS	    3u
+#define RACED	    8u /* pages that are protected and written at once */
 
 /* host->word */
 enum { FAULTS, WRITES, WRONG, ROUND };
@@ -87,22 +88,22 @@ static int look(void *to, uint64_t address)
 	return process_vm_readv(host->pid, &local, 1, &remote, 1, 0) == (ssize_t)PAGE ? 0 : errno;
 }
 
-/* A page that is protected does not change. */
+/* A page that is protected does not change, also when somebody wants to write to it. */
 static int job_frozen(void)
 {
 	static unsigned char before[PAGE], after[PAGE];
 	static unsigned int turn;
-	uint64_t address = (uintptr_t)host->at + (turn++ * 5 * PAGE) % host->bytes;
-	int uffd = host_take_fd(), error;
+	uint64_t address = (uintptr_t)host->at + turn++ * 5 % RACED * PAGE;
+	int uffd = host_take_fd(), error, tries = 10;
 	struct uffd_msg msg;
 
 	error = protect(uffd, address, PAGE, 1) ?: look(before, address);
-	usleep(300);
+	do {
+		usleep(200);
+	} while (!next_fault(uffd, &msg) && tries--);
 	error = error ?: look(after, address);
 	if (!error && memcmp(before, after, PAGE))
 		host->word[WRONG]++;
-	while (next_fault(uffd, &msg))
-		;
 	error = protect(uffd, address, PAGE, 0) ?: error;
 	close(uffd);
 	return error;
@@ -214,9 +215,8 @@ static void row_wp(void)
 	region_check(&mem);
 }
 
-static void wp_race(void)
+static void wp_race(int fd)
 {
-	int fd = uffd_watch(UFFD_FEATURE_PAGEFAULT_FLAG_WP, UFFDIO_REGISTER_MODE_WP);
 	int error = race(&mem, job_frozen, 60);
 
 	if (error)
@@ -230,17 +230,22 @@ static void wp_race(void)
 
 static void row_wp_race(void)
 {
-	region_map(&mem, 8);
+	region_map(&mem, RACED);
 	region_write(&mem);
-	wp_race();
+	wp_race(uffd_watch(UFFD_FEATURE_PAGEFAULT_FLAG_WP, UFFDIO_REGISTER_MODE_WP));
 }
 
 static void row_wp_thp(void)
 {
 	long before = vmstat("thp_split_pmd ");
+	int fd;
 
 	huge_map(BLOCK, PROT_READ | PROT_WRITE);
-	wp_race();
+	fd = uffd_watch(UFFD_FEATURE_PAGEFAULT_FLAG_WP, UFFDIO_REGISTER_MODE_WP);
+	mem.pages = RACED;
+	wp_race(fd);
+	mem.pages = BLOCK;
+	region_check(&mem);
 	if (vmstat("thp_split_pmd ") <= before)
 		row_fail("no 2M page was split");
 }
