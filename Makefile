@@ -386,14 +386,17 @@ check-soak: all
 # For each of these kernels its own compiler builds dune.ko, and these cases run: the world switch, its
 # traps, page tables and the whole product, each once.
 KERNEL_CASES ?= boot kaslr raw-hello raw-ioctl raw-guests raw-fork raw-kill ring0-traps shrink launch
-AMD64_BUILD = $(lastword $(sort $(filter-out %-cloud-amd64 %-rt-amd64, \
-	$(wildcard /usr/src/linux-headers-*-amd64))))
+# Not $(wildcard): that does not see what amd64-headers installs.
+AMD64_BUILD = $(shell ls -d /usr/src/linux-headers-*-amd64 2>/dev/null | \
+	grep -v -e -cloud-amd64 -e -rt-amd64 | tail -n 1)
 DEBIAN13 := tests/vm/debian13
 
-.PHONY: check-kernels
+.PHONY: check-kernels amd64-headers
+amd64-headers:
+	@[ -n "$(AMD64_BUILD)" ] || $(MAKE) --no-print-directory deps DEPS=linux-headers-amd64
+
 ## check-kernels	chosen cases on Debian's 6.1 cloud and -amd64 kernels and on Debian 13's; CASES="..."
-check-kernels: all
-	@[ -n "$(AMD64_BUILD)" ] || { echo "apt-get install linux-headers-amd64" >&2; exit 1; }
+check-kernels: all amd64-headers
 	@$(DEBIAN13)
 	$(call say,KBUILD,$(B)/kmod-amd64/dune.ko)
 	$(Q)$(call kbuild,$(B)/kmod-amd64,$(AMD64_BUILD),modules)
