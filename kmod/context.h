@@ -96,6 +96,8 @@ int context_report(struct dune_report *arg);
 
 /* stats.c: DUNE_STATS, DUNE_TOTALS. */
 int context_stats(struct dune_stats_call *call);
+/* One of its counters; counter < DUNE_NR_COUNTERS. Takes no lock. */
+u64 context_counter(struct dune_context *ctx, unsigned int counter);
 int context_totals(u64 buffer);
 /* Under C: the sums over the context's vcpus become ctx->final, and count for ever. */
 void context_bury(struct dune_context *ctx);

@@ -12,41 +12,77 @@
 
 #define STATS_CALL_MAX 65536
 
-static void collect(struct dune_context *ctx, struct dune_final *final)
+/* What the context counts itself; the others are the sums over its vcpus. */
+static u64 context_counted(struct dune_context *ctx, unsigned int counter, u64 sum)
 {
-	unsigned int v, i, nr = smp_load_acquire(&ctx->nr_vcpus);
-	u64 *counters = final->counters;
-
-	memset(final, 0, sizeof(*final));
-	for (v = 0; v < nr; v++) {
-		for (i = 0; i < DUNE_NR_COUNTERS; i++)
-			counters[i] += READ_ONCE(ctx->vcpus[v]->counters[i]);
-		for (i = 0; i < DUNE_NR_EXITS; i++)
-			final->exits[i] += READ_ONCE(ctx->vcpus[v]->exits[i]);
-		/* The runtime answers these without an exit, and keeps its own count. */
-		counters[DUNE_COUNT_UNKNOWN_CALLS] += READ_ONCE(
-			*(u64 *)(page_address(ctx->vcpus[v]->args_page) + DUNE_ARGS_UNKNOWN_CALLS));
+	switch (counter) {
+	case DUNE_COUNT_EPT_FILLS:
+		return READ_ONCE(ctx->ept.fills);
+	case DUNE_COUNT_EPT_LARGE:
+		return READ_ONCE(ctx->ept.large_fills);
+	case DUNE_COUNT_EPT_ZAPS:
+		return READ_ONCE(ctx->ept.zaps);
+	case DUNE_COUNT_EPT_RETRIES:
+		return READ_ONCE(ctx->ept.retries);
+	case DUNE_COUNT_IPIS:
+		return READ_ONCE(ctx->ept.ipis);
+	case DUNE_COUNT_LIMIT_HITS:
+		return atomic64_read(&ctx->limit_hits);
+	case DUNE_COUNT_VCPUS_NOW:
+		return READ_ONCE(ctx->nr_vcpus);
+	case DUNE_COUNT_PRIVATE_NOW:
+		return READ_ONCE(ctx->private.nr_pages);
+	case DUNE_COUNT_EPT_NOW:
+		return READ_ONCE(ctx->ept.nr_pages);
+	case DUNE_COUNT_SLOTS_NOW:
+		return READ_ONCE(ctx->ept.nr_slots);
+	default:
+		return sum;
 	}
-	/* What the reader adds up has to be the sum it reads, also while the guest runs. */
-	counters[DUNE_COUNT_EXITS] = 0;
-	for (i = 0; i < DUNE_NR_EXITS; i++)
-		counters[DUNE_COUNT_EXITS] += final->exits[i];
-	counters[DUNE_COUNT_EPT_FILLS] = READ_ONCE(ctx->ept.fills);
-	counters[DUNE_COUNT_EPT_LARGE] = READ_ONCE(ctx->ept.large_fills);
-	counters[DUNE_COUNT_EPT_ZAPS] = READ_ONCE(ctx->ept.zaps);
-	counters[DUNE_COUNT_EPT_RETRIES] = READ_ONCE(ctx->ept.retries);
-	counters[DUNE_COUNT_IPIS] = READ_ONCE(ctx->ept.ipis);
-	counters[DUNE_COUNT_LIMIT_HITS] = atomic64_read(&ctx->limit_hits);
 }
 
-/* The same with what is in use, while there is a guest. */
+u64 context_counter(struct dune_context *ctx, unsigned int counter)
+{
+	unsigned int v, nr = smp_load_acquire(&ctx->nr_vcpus);
+	const struct dune_vcpu *vcpu;
+	u64 sum = 0;
+
+	for (v = 0; v < nr; v++) {
+		vcpu = ctx->vcpus[v];
+		sum += READ_ONCE(vcpu->counters[counter]);
+		/* The runtime answers these without an exit, and keeps its own count. */
+		if (counter == DUNE_COUNT_UNKNOWN_CALLS)
+			sum += READ_ONCE(*(u64 *)(page_address(vcpu->args_page) +
+						  DUNE_ARGS_UNKNOWN_CALLS));
+	}
+	return context_counted(ctx, counter, sum);
+}
+
+/* While there is a guest. */
 static void collect_now(struct dune_context *ctx, struct dune_final *now)
 {
-	collect(ctx, now);
-	now->counters[DUNE_COUNT_VCPUS_NOW] = READ_ONCE(ctx->nr_vcpus);
-	now->counters[DUNE_COUNT_PRIVATE_NOW] = READ_ONCE(ctx->private.nr_pages);
-	now->counters[DUNE_COUNT_EPT_NOW] = READ_ONCE(ctx->ept.nr_pages);
-	now->counters[DUNE_COUNT_SLOTS_NOW] = READ_ONCE(ctx->ept.nr_slots);
+	unsigned int v, i, nr = smp_load_acquire(&ctx->nr_vcpus);
+
+	memset(now, 0, sizeof(*now));
+	for (v = 0; v < nr; v++)
+		for (i = 0; i < DUNE_NR_EXITS; i++)
+			now->exits[i] += READ_ONCE(ctx->vcpus[v]->exits[i]);
+	for (i = 0; i < DUNE_NR_COUNTERS; i++)
+		now->counters[i] = context_counter(ctx, i);
+	/* What the reader adds up has to be the sum it reads, also while the guest runs. */
+	now->counters[DUNE_COUNT_EXITS] = 0;
+	for (i = 0; i < DUNE_NR_EXITS; i++)
+		now->counters[DUNE_COUNT_EXITS] += now->exits[i];
+}
+
+/* For ever: nothing is in use any more. */
+static void collect_final(struct dune_context *ctx, struct dune_final *final)
+{
+	collect_now(ctx, final);
+	final->counters[DUNE_COUNT_VCPUS_NOW] = 0;
+	final->counters[DUNE_COUNT_PRIVATE_NOW] = 0;
+	final->counters[DUNE_COUNT_EPT_NOW] = 0;
+	final->counters[DUNE_COUNT_SLOTS_NOW] = 0;
 }
 
 /* The process may have changed its name since it attached: dune-exec takes its program's. */
@@ -137,7 +173,7 @@ static void totals_add(struct dune_totals *totals, const struct dune_final *fina
 
 void context_bury(struct dune_context *ctx)
 {
-	collect(ctx, ctx->final);
+	collect_final(ctx, ctx->final);
 	totals_add(&buried, ctx->final);
 	buried.ended[atomic_read(&ctx->cause)]++;
 }

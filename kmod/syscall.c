@@ -111,15 +111,11 @@ static s64 hc_private_alloc(struct dune_vcpu *vcpu, const struct dune_regs *regs
 
 static s64 hc_stat(struct dune_vcpu *vcpu, const struct dune_regs *regs)
 {
-	unsigned int v, nr = smp_load_acquire(&vcpu->ctx->nr_vcpus);
-	u64 index = regs->rdi, sum = 0;
+	u64 index = regs->rdi;
 
 	if (index >= DUNE_NR_COUNTERS)
 		return -EINVAL;
-	index = array_index_nospec(index, DUNE_NR_COUNTERS);
-	for (v = 0; v < nr; v++)
-		sum += READ_ONCE(vcpu->ctx->vcpus[v]->counters[index]);
-	return sum;
+	return context_counter(vcpu->ctx, array_index_nospec(index, DUNE_NR_COUNTERS));
 }
 
 static enum vcpu_next hc_panic(struct dune_vcpu *vcpu)
