@@ -80,6 +80,10 @@ $(B)/duned/exporter/dune-exporter: $(EXPORTER_OBJS) $(B)/libdune.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(EXPORTER_LIBS)
 
+# Tests of its parts; test_exporter_http runs it
+$(B)/tests/unit/test_exporter: $(filter-out %/main.o %/http.o %/page_data.o,$(EXPORTER_OBJS))
+$(B)/tests/unit/test_exporter: UNIT_LIBS += $(B)/libdune.a
+
 # Documents for tests of its page
 EXPORTER_DEMO_OBJS := $(patsubst %,$(B)/duned/exporter/%.o,history trouble sample) $(B)/proto/names.o
 $(B)/tests/service/exporter/demo_history: $(B)/tests/service/exporter/demo_history.o $(EXPORTER_DEMO_OBJS)
@@ -309,7 +313,7 @@ $(B)/tests/unit/kmod/controls.o: kmod/vmx/controls.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-field-initializers -MMD -MP -c -o $@ $<
 $(B)/tests/unit/test_controls: $(B)/tests/unit/kmod/controls.o
 
-unit-programs: $(UNIT_TESTS) $(B)/tests/unit/duned-fake $(B)/tests/unit/fake-module $(B)/duned/duned $(B)/dunectl/dunectl
+unit-programs: $(UNIT_TESTS) $(B)/tests/unit/duned-fake $(B)/tests/unit/fake-module $(B)/duned/duned $(B)/dunectl/dunectl exporter
 
 ## check-unit	unit tests on this host, SAN=1 for sanitizers
 check-unit: unit-programs

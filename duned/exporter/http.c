@@ -376,6 +376,12 @@ void http_collected(struct http *http)
 	http_run(http);
 }
 
+/* Paths are compared as they are: nothing here has a name that would need escapes. */
+static size_t keep_escapes(void *data, struct MHD_Connection *mhd, char *text)
+{
+	return strlen(text);
+}
+
 static struct MHD_Daemon *start_daemon(struct http *http, int fd)
 {
 	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
@@ -384,7 +390,8 @@ static struct MHD_Daemon *start_daemon(struct http *http, int fd)
 				http, MHD_OPTION_URI_LOG_CALLBACK, on_uri, http,
 				MHD_OPTION_CONNECTION_LIMIT, (unsigned int)HTTP_MAX_CONNECTIONS,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_MAX_HEADER_BYTES,
-				MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+				MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK,
+				keep_escapes, NULL, MHD_OPTION_END);
 }
 
 int http_new(struct ev_loop *loop, int fd, const struct http_hooks *hooks, struct own *own,
