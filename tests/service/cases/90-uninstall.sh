@@ -3,7 +3,7 @@
 # Stopped and disabled, the service leaves no socket and no process behind.
 service_reset
 systemctl start duned.service
-systemctl disable --now duned.socket duned.service
+systemctl disable --now duned.socket duned-admin.socket duned.service
 [ ! -e /run/dune/io.dune.Manager ] || [ -z "$(ss -xl 2>/dev/null | grep dune)" ] || fail "the socket listens"
 if pgrep -x duned; then
 	fail "duned runs"

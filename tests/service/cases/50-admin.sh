@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=sh disable=SC2154
+# The admin socket: for root and the group dune-admin alone, there whenever the service is, and answering while
+# other users have taken every connection that there is; the journal says who was refused, under its message id.
+admin=/run/dune/io.dune.Manager.admin
+service_reset
+for user in bob carol eve; do
+	useradd -m -s /bin/sh $user
+done
+usermod -aG dune-admin carol
+mkdir -p /etc/dune/duned.conf.d
+printf '[access]\nadministrators = @dune-admin\n[connections]\nper-user = 4\nper-host = 20\n' \
+	>/etc/dune/duned.conf.d/50-admin.conf
+service_with_fake_device
+is_active duned-admin.socket || fail "the admin socket does not come with the service"
+expect "root:dune-admin 660" "$(stat -c '%U:%G %a' $admin)" "the admin socket"
+
+as() {
+	user=$1
+	shift
+	setpriv --reuid="$user" --regid="$user" --init-groups "$@"
+}
+
+dunectl --socket=$admin info >/dev/null
+as carol dunectl --socket=$admin info >/dev/null
+if as eve dunectl --socket=$admin info >/tmp/out 2>&1; then
+	fail "eve may use the admin socket"
+fi
+cat /tmp/out
+
+# Four streams of eve's are all that there is beside root's reserve; two more are refused and end.
+mark=$(journal_mark)
+for _ in 1 2 3 4 5 6; do
+	as eve dunectl stats --watch=60 >/dev/null 2>&1 &
+done
+four_left() {
+	[ "$(pgrep -c -x -u eve dunectl)" = 4 ]
+}
+sleep 1
+eventually 20 four_left
+refused() {
+	! as "$1" dunectl info >/tmp/out 2>&1 && grep -q QuotaExceeded /tmp/out
+}
+eventually 20 refused eve
+refused bob || { cat /tmp/out; fail "bob is not refused"; }
+as carol dunectl --socket=$admin info >/dev/null
+dunectl info >/dev/null
+pkill -u eve
+eventually 20 as bob dunectl info
+
+id=$(sed -n 's/.*X(CONNECTIONS_LIMIT, "\([0-9a-f]*\)".*/\1/p' $tests/message_ids.h)
+journalctl --sync
+journalctl --after-cursor="$mark" -o json MESSAGE_ID="$id" >/tmp/refusals
+contains "\"DUNE_UID\":\"$(id -u eve)\"" /tmp/refusals
+contains '"DUNE_LIMIT":"connections' /tmp/refusals
+journalctl --update-catalog
+journalctl --after-cursor="$mark" -x MESSAGE_ID="$id" >/tmp/explained
+contains "Subject: A client was refused because of too many connections" /tmp/explained
+if grep '@DUNE_' /tmp/explained; then
+	fail "the message lacks fields that its text names"
+fi
+
+rm /etc/dune/duned.conf.d/50-admin.conf
+service_reset
