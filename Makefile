@@ -115,7 +115,7 @@ $(B)/libdune.so.1: $(PROTO_OBJS) $(LIBDUNE_OBJS)
 		-o $@ $^ $(LIBDUNE_LIBS)
 	$(Q)ln -sf libdune.so.1 $(B)/libdune.so
 
-$(B)/dunectl/dunectl: $(call objs,dunectl) $(B)/libdune.a
+$(B)/dunectl/dunectl: $(call objs,dunectl) $(B)/proto/names.o $(B)/libdune.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBDUNE_LIBS) -lsystemd -lm
 

@@ -8,6 +8,7 @@
 
 #include "dunectl/dunectl.h"
 #include "dunectl/json.h"
+#include "dunectl/rate.h"
 #include "dunectl/table.h"
 
 /* What the service takes as an interval. */
@@ -31,6 +32,23 @@ static const struct output_column columns[] = {
 	{ "FAULTS", "counters.faults", OUTPUT_NUMBER },
 	{ "DENIED", "counters.denied", OUTPUT_NUMBER },
 };
+
+/* What a watch shows, from its second sample on. */
+static const struct output_column watch_columns[] = {
+	{ "ID", "context.id", OUTPUT_NUMBER },
+	{ "NAME", "context.name", OUTPUT_TEXT },
+	{ "STATE", "context.state", OUTPUT_STATE },
+	{ "EXITS", "counters.exits", OUTPUT_NUMBER },
+	{ "EXITS/S", "rates.exits", OUTPUT_RATE },
+	{ "SYSCALLS", "counters.syscalls", OUTPUT_NUMBER },
+	{ "SYSCALLS/S", "rates.syscalls", OUTPUT_RATE },
+	{ "HYPERCALLS/S", "rates.hypercalls", OUTPUT_RATE },
+	{ "EPT/S", "rates.ept_violations", OUTPUT_RATE },
+	{ "FAULTS/S", "rates.faults", OUTPUT_RATE },
+	{ "DENIED", "counters.denied", OUTPUT_NUMBER },
+};
+
+static struct rate_set before; /* the sample before, of a watch */
 
 static int set_watch(struct dunectl *ctl, const char *value)
 {
@@ -58,6 +76,24 @@ static void add_exits(struct json_object *sums, const struct dune_client_counter
 		json_put_number(sums, name,
 				(old ? json_object_get_uint64(old) : 0) + exits->values[i].value);
 	}
+}
+
+/* Rates since the sample before, to each context that was in it. */
+static void add_rates(struct json_object *object, const struct dune_client_stats *stats)
+{
+	struct json_object *samples = json_object_object_get(object, "samples");
+	struct rate_set now;
+
+	if (rate_set_new(stats, &before, &now) < 0)
+		return;
+	for (size_t i = 0; i < now.nr; i++)
+		if (now.rows[i].has_rates)
+			json_put(json_object_array_get_idx(samples, i), "rates",
+				 rate_json(now.rows[i].rates));
+	if (now.has_rates)
+		json_put(object, "rates", rate_json(now.sums));
+	rate_set_done(&before);
+	before = now;
 }
 
 static struct json_object *to_json(const struct dune_client_stats *stats)
@@ -89,13 +125,20 @@ static int show(const struct dune_client_stats *stats, void *data)
 	const struct dunectl *ctl = data;
 	JSON_CLEANUP struct json_object *object = to_json(stats);
 	struct json_object *samples = json_object_object_get(object, "samples");
+	bool again = before.rows != NULL;
 
+	if (ctl->output.stream)
+		add_rates(object, stats);
 	if (output_as_json(&ctl->output, object))
 		return ferror(stdout);
 	if (ctl->output.stream && ctl->output.terminal)
 		printf("\033[H\033[J");
-	output_table(&ctl->output, columns, sizeof(columns) / sizeof(columns[0]), samples,
-		     "context");
+	if (again)
+		output_table(&ctl->output, watch_columns,
+			     sizeof(watch_columns) / sizeof(watch_columns[0]), samples, "context");
+	else
+		output_table(&ctl->output, columns, sizeof(columns) / sizeof(columns[0]), samples,
+			     "context");
 	if (stats->nr > 0) {
 		putchar('\n');
 		table_exits(&ctl->output, json_object_object_get(object, "exits"));
@@ -139,6 +182,7 @@ static int stats_run(struct dunectl *ctl, int argc, char **argv)
 		r = dune_client_watch(client, id, name, watch_ms, show, ctl);
 	else
 		r = stats_once(ctl, client, id, name);
+	rate_set_done(&before);
 	if (r < 0)
 		return dunectl_fail(ctl, client, r, "read the statistics");
 	return 0;

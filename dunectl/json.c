@@ -154,6 +154,26 @@ struct json_object *json_sample(const struct dune_client_sample *sample)
 	return object;
 }
 
+struct json_object *json_event(const struct dune_client_event *event)
+{
+	struct json_object *object = json_new();
+
+	json_put_text(object, "type", event->type);
+	json_put_number(object, "time_usec", event->time_usec);
+	json_put_number(object, "id", event->id);
+	json_put_text(object, "name", event->name);
+	json_put_number(object, "owner", event->owner);
+	if (event->pid)
+		json_put_number(object, "pid", (uint64_t)event->pid);
+	json_put_text(object, "cause", event->cause);
+	if (event->rip)
+		json_put_hex(object, "rip", event->rip);
+	json_put_text(object, "limit", event->limit);
+	if (event->limit)
+		json_put_number(object, "maximum", event->maximum);
+	return object;
+}
+
 static struct json_object *json_bugs(const struct dune_client_module *module)
 {
 	struct json_object *bugs = json_new_array();

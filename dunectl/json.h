@@ -30,6 +30,7 @@ struct json_object *json_context(const struct dune_client_context *context);
 struct json_object *json_counters(const struct dune_client_counters *counters);
 struct json_object *json_report(const struct dune_client_report *report);
 struct json_object *json_sample(const struct dune_client_sample *sample);
+struct json_object *json_event(const struct dune_client_event *event);
 struct json_object *json_info(const struct dune_client_info *info);
 
 #endif

@@ -11,7 +11,8 @@
 
 /* The first one is what a bare `dunectl` does. */
 static const struct dunectl_command *const commands[] = {
-	&command_list, &command_launch, &command_inspect, &command_stats, &command_kill,
+	&command_list, &command_launch, &command_inspect, &command_stats,
+	&command_top,  &command_totals, &command_events,  &command_kill,
 	&command_info, &command_doctor, &command_version, &command_help,
 };
 

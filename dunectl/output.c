@@ -116,6 +116,8 @@ static void format_cell(struct json_object *value, enum output_format format, ch
 		strcpy(cell, "-");
 	else if (format == OUTPUT_PAGES || format == OUTPUT_LIMIT_PAGES)
 		format_size(number * PAGE_BYTES, cell);
+	else if (format == OUTPUT_RATE)
+		snprintf(cell, CELL_MAX, "%.1f", json_object_get_double(value));
 	else if (format == OUTPUT_HEX)
 		snprintf(cell, CELL_MAX, "%#" PRIx64, number);
 	else
@@ -147,6 +149,25 @@ static const char *colour_of(const struct output *output, const struct output_co
 		if (strcmp(state_colours[i].state, cell) == 0)
 			return state_colours[i].colour;
 	return NULL;
+}
+
+void output_text(const char *text, int width)
+{
+	char cell[CELL_MAX];
+
+	format_text(text, cell);
+	printf("%-*s", width, cell);
+}
+
+void output_state(const struct output *output, const char *state, int width)
+{
+	const struct output_column column = { .format = OUTPUT_STATE };
+	const char *colour;
+	char cell[CELL_MAX];
+
+	format_text(state, cell);
+	colour = colour_of(output, &column, cell);
+	printf("%s%-*s%s", colour ? colour : "", width, cell, colour ? "\033[0m" : "");
 }
 
 static bool is_text(enum output_format format)

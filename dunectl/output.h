@@ -27,6 +27,7 @@ enum output_format {
 	OUTPUT_TEXT,
 	OUTPUT_STATE, /* text, coloured by its meaning */
 	OUTPUT_NUMBER,
+	OUTPUT_RATE, /* with a tenth */
 	OUTPUT_PAGES, /* pages of 4 KB, shown as memory */
 	OUTPUT_HEX,
 	OUTPUT_LIMIT, /* number, 0 = none */
@@ -52,6 +53,10 @@ void output_table(const struct output *output, const struct output_column *colum
 /* One "title: value" a line; members that the object lacks are left out. */
 void output_pairs(const struct output *output, const struct output_column *columns,
 		  size_t nr_columns, struct json_object *object);
+
+/* One cell of a line that is no table: what others chose made printable, and states coloured. */
+void output_text(const char *text, int width);
+void output_state(const struct output *output, const char *state, int width);
 
 /* 0, or -EIO when stdout took not everything: to be called last. */
 int output_finish(void);

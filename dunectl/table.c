@@ -52,6 +52,20 @@ void table_counters(const struct output *output, struct json_object *counters)
 	output_table(output, counter_columns, 2, rows, NULL);
 }
 
+bool table_map(const struct output *output, const char *title, struct json_object *map)
+{
+	const struct output_column columns[] = {
+		{ title, "name", OUTPUT_TEXT },
+		{ "COUNT", "value", OUTPUT_NUMBER },
+	};
+	JSON_CLEANUP struct json_object *rows = NULL;
+	uint64_t sum;
+
+	rows = rows_of(map, &sum);
+	output_table(output, columns, 2, rows, NULL);
+	return json_object_array_length(rows) > 0;
+}
+
 static uint64_t value_of(const void *row)
 {
 	return json_object_get_uint64(

@@ -10,6 +10,9 @@
 /* Counters that are not zero. */
 void table_counters(const struct output *output, struct json_object *counters);
 
+/* Names and numbers that are not zero, below a title of its own; false when there is none. */
+bool table_map(const struct output *output, const char *title, struct json_object *map);
+
 /* Exit reasons, the most frequent first, and their sum. */
 void table_exits(const struct output *output, struct json_object *exits);
 

@@ -35,7 +35,7 @@ enum counter {
 #define COUNTER_ENUM(symbol, name) COUNTER_##symbol,
 	DUNED_COUNTERS(COUNTER_ENUM)
 #undef COUNTER_ENUM
-	NR_COUNTERS,
+		NR_COUNTERS,
 };
 
 void counter_add(enum counter counter, uint64_t amount);

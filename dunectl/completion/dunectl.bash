@@ -14,6 +14,8 @@ _dunectl_options() {
 	case $1 in
 	launch) echo "$global --name --limit --scope --slice --scope-property" ;;
 	stats) echo "$global --watch -w" ;;
+	top) echo "$global --batch -b --iterations -n --delay -d --sort -s" ;;
+	events) echo "$global --type -t --count -n" ;;
 	*) echo "$global" ;;
 	esac
 }
@@ -24,7 +26,7 @@ _dunectl_verb_index() {
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--socket | --timeout | --name | --limit | --slice | --scope-property)
+		--socket | --timeout | --name | --limit | --slice | --scope-property | --iterations | --delay | --sort | --type | --count)
 			# The value follows, after a "=" of its own when there is one.
 			[[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
 			((i++))
@@ -50,7 +52,7 @@ _dunectl_program_index() {
 			((i < COMP_CWORD)) && echo $((i + 1)) || echo 0
 			return
 			;;
-		--socket | --timeout | --name | --limit | --slice | --scope-property)
+		--socket | --timeout | --name | --limit | --slice | --scope-property | --iterations | --delay | --sort | --type | --count)
 			[[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
 			((i++))
 			;;
@@ -80,13 +82,21 @@ _dunectl_value() {
 			MemoryMax= MemorySwapMax= RuntimeMaxSec= TasksMax=' -- "$current")
 		compopt -o nospace
 		;;
-	--timeout | --name | --watch | --slice) COMPREPLY=() ;;
+	--type)
+		mapfile -t COMPREPLY < <(compgen -W 'created attached running ended freed limit' \
+			-- "$current")
+		;;
+	--sort)
+		mapfile -t COMPREPLY < <(compgen -W 'id name owner state exits syscalls hypercalls
+			ept faults denied total vcpus private tables command' -- "$current")
+		;;
+	--timeout | --name | --watch | --slice | --iterations | --delay | --count) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac
 }
 
 _dunectl() {
-	local verbs='list launch inspect stats kill info doctor version help'
+	local verbs='list launch inspect stats top totals events kill info doctor version help'
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local index verb program
 
@@ -123,7 +133,7 @@ _dunectl() {
 		return
 	fi
 	case $verb in
-	inspect | stats | kill)
+	inspect | stats | events | kill)
 		mapfile -t COMPREPLY < <(compgen -W "$(_dunectl_contexts)" -- "$current")
 		;;
 	help) mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$current") ;;

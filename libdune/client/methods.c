@@ -192,6 +192,78 @@ int dune_client_watch(struct dune_client *client, uint64_t id, const char *name,
 	return r < 0 ? r : answer;
 }
 
+static struct json_object *events_parameters(uint64_t id, const char *name,
+					     const char *const *types, size_t nr_types, int *r)
+{
+	struct json_object *parameters = selector(id, name, r), *array;
+
+	if (!nr_types || *r < 0)
+		return parameters;
+	array = json_object_new_array();
+	for (size_t i = 0; array && i < nr_types; i++) {
+		struct json_object *type = json_object_new_string(types[i]);
+
+		if (!type || json_object_array_add(array, type) < 0) {
+			json_object_put(type);
+			*r = -ENOMEM;
+		}
+	}
+	add(parameters, "types", array, r);
+	return parameters;
+}
+
+/* Takes one reply of the stream, as watch_once(). */
+static int events_once(struct dune_client *client, bool first, uint64_t deadline_ms,
+		       int (*happened)(const struct dune_client_events *events, void *data),
+		       void *data, int *ret_answer)
+{
+	struct dune_client_events *events;
+	struct varlink_reply reply;
+	bool continues;
+	void *result;
+	int r;
+
+	r = client_reply(client, 0, deadline_ms, &reply);
+	if (r < 0)
+		return r;
+	continues = reply.continues;
+	r = client_decode(client, &shape_events, &reply, &result);
+	if (r < 0)
+		return r;
+	events = result;
+	events->first = first;
+	*ret_answer = happened(events, data);
+	decode_free(result);
+	return continues && *ret_answer == 0;
+}
+
+int dune_client_events(struct dune_client *client, uint64_t id, const char *name,
+		       const char *const *types, size_t nr_types,
+		       int (*happened)(const struct dune_client_events *events, void *data),
+		       void *data)
+{
+	uint64_t deadline_ms = connection_deadline(client->timeout_ms);
+	struct json_object *parameters;
+	int r = 0, answer = 0;
+	bool first = true;
+
+	parameters = events_parameters(id, name, types, nr_types, &r);
+	if (r < 0) {
+		json_object_put(parameters);
+		return client_fail(client, r, client_error_text(r));
+	}
+	r = client_send(client, "Events", parameters, VARLINK_MORE, deadline_ms);
+	if (r < 0)
+		return r;
+	do {
+		r = events_once(client, first, deadline_ms, happened, data, &answer);
+		deadline_ms = CONNECTION_FOREVER;
+		first = false;
+	} while (r > 0);
+	connection_close(&client->connection);
+	return r < 0 ? r : answer;
+}
+
 int dune_client_kill(struct dune_client *client, uint64_t id, const char *name)
 {
 	struct json_object *parameters;

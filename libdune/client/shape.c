@@ -93,6 +93,25 @@ SHAPE(shape_stats, STATS,
 	FIELD("time_usec", DECODE_UINT, STATS, time_usec)
 	INNER("samples", DECODE_ARRAY, STATS, nr, shape_sample))
 
+#define EVENT struct dune_client_event
+INNER_SHAPE(shape_event, EVENT,
+	FIELD("type", DECODE_STRING, EVENT, type)
+	FIELD("time_usec", DECODE_UINT, EVENT, time_usec)
+	FIELD("id", DECODE_UINT, EVENT, id)
+	FIELD("name", DECODE_STRING, EVENT, name)
+	FIELD("owner", DECODE_UINT32, EVENT, owner)
+	MAYBE("pid", DECODE_PID, EVENT, pid)
+	MAYBE("cause", DECODE_STRING, EVENT, cause)
+	MAYBE("rip", DECODE_HEX, EVENT, rip)
+	MAYBE("limit", DECODE_STRING, EVENT, limit)
+	MAYBE("maximum", DECODE_UINT, EVENT, maximum))
+
+#define EVENTS struct dune_client_events
+SHAPE(shape_events, EVENTS,
+	MAYBE_INNER("contexts", DECODE_ARRAY, EVENTS, contexts, shape_context)
+	MAYBE_INNER("events", DECODE_ARRAY, EVENTS, nr, shape_event)
+	MAYBE("dropped", DECODE_UINT, EVENTS, dropped))
+
 #define ALLOCATION struct dune_client_allocation
 INNER_SHAPE(shape_allocation, ALLOCATION,
 	FIELD("contexts", DECODE_UINT, ALLOCATION, contexts)

@@ -176,6 +176,28 @@ struct dune_client_totals {
 	uint64_t created; /* contexts */
 };
 
+/* Something that happened to a context. */
+struct dune_client_event {
+	const char *type; /* "created", "attached", "running", "ended", "freed", "limit" */
+	uint64_t time_usec; /* CLOCK_MONOTONIC */
+	uint64_t id;
+	const char *name;
+	uint32_t owner;
+	int32_t pid; /* 0: no process */
+	const char *cause; /* of "ended"; else NULL */
+	uint64_t rip; /* of "ended" by a fault; else 0 */
+	const char *limit; /* of "limit"; else NULL */
+	uint64_t maximum;
+};
+
+struct dune_client_events {
+	bool first; /* shows `contexts`, the state that the later ones change */
+	struct dune_client_list contexts;
+	size_t nr;
+	const struct dune_client_event *const *events;
+	uint64_t dropped; /* events that are missing, for the client or the service was too slow */
+};
+
 /*
  * Connects to the service. address: a path, also as "unix:PATH"; NULL: $DUNE_SOCKET, else
  * DUNE_CLIENT_SOCKET. -ENOENT and -ECONNREFUSED: no service; -EACCES, -ENAMETOOLONG, -EINVAL,
@@ -242,6 +264,17 @@ int dune_client_watch(struct dune_client *client, uint64_t id, const char *name,
 		      uint64_t interval_ms,
 		      int (*sampled)(const struct dune_client_stats *stats, void *data),
 		      void *data);
+
+/*
+ * What happens to contexts, until the function given returns other than 0, which is returned then, or,
+ * with an id, until that context was freed. name: contexts of that name, later ones too; neither: all
+ * that the caller may see. types: nr_types names of dune_client_event.type; 0: all. What is passed to
+ * the function is freed when it returns. The timeout holds for the first reply only. Ends the connection.
+ */
+int dune_client_events(struct dune_client *client, uint64_t id, const char *name,
+		       const char *const *types, size_t nr_types,
+		       int (*happened)(const struct dune_client_events *events, void *data),
+		       void *data);
 
 /* SIGKILL to the context's process. -ESRCH (NoProcess). */
 int dune_client_kill(struct dune_client *client, uint64_t id, const char *name);

@@ -4,7 +4,8 @@
  * /dev/dune itself) and runs the program as that user; FD as an argument becomes the context's fd.
  * `mkctx UID run PATH ARGUMENT...` runs PATH by dune-exec. Exit status: the program's, 128 + n for
  * a signal. $MKCTX_PRIVATE limits private memory, in pages; with $MKCTX_FIXED set addresses are not
- * random. When the module ended the context, its report goes to standard error.
+ * random. With $MKCTX_HOLD set, the context is held after the program's end until that file is gone.
+ * When the module ended the context, its report goes to standard error.
  */
 #include <fcntl.h>
 #include <grp.h>
@@ -66,6 +67,8 @@ static int wait_for(pid_t pid, int fd)
 	while (waitpid(pid, &status, 0) < 0)
 		;
 	report();
+	while (getenv("MKCTX_HOLD") && access(getenv("MKCTX_HOLD"), F_OK) == 0)
+		usleep(20000);
 	close(fd);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
