@@ -9,12 +9,14 @@ printf '#!/bin/sh\nexit 1\n' >/usr/local/bin/systemd-detect-virt
 cp /usr/local/bin/systemd-detect-virt /usr/local/bin/ischroot
 chmod +x /usr/local/bin/*
 printf 'flags\t\t: fpu vme de pse\n' >/tmp/cpuinfo
+# DKMS need not build the same module again each time.
+touch /etc/dkms/no-autoinstall
 
 mount --bind /tmp/cpuinfo /proc/cpuinfo
 # shellcheck disable=SC2317
 restore() {
 	umount /proc/cpuinfo
-	rm -f /usr/local/bin/systemd-detect-virt /usr/local/bin/ischroot /usr/local/sbin/modprobe
+	rm -f /etc/dkms/no-autoinstall /usr/local/bin/systemd-detect-virt /usr/local/bin/ischroot /usr/local/sbin/modprobe
 }
 trap restore EXIT
 
