@@ -482,10 +482,10 @@ $(B)/tests/service/%: tests/service/progs/%.c $(B)/libdune.a
 check-containers: user $(B)/tests/unit/duned-fake $(B)/tests/service/hold_contexts
 	@B=$(B) tests/service/containers
 
-## check		all tests: check-style, check-unit, check-abi, check-exporter, check-service, check-vm
+## check		all tests: check-style, -unit, -abi, -exporter, -service, -certification, -vm
 .PHONY: check
 check:
-	@MAKE="$(MAKE)" tests/check $(B) check-style check-unit check-abi check-service check-certification check-vm
+	@MAKE="$(MAKE)" tests/check $(B) check-style check-unit check-abi check-exporter check-service check-certification check-vm
 
 # ---- deps, install, style, clean ----
 # Debian 12 packages: compilers and libraries; the emulated machine and its kernel; Debian programs that
