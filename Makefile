@@ -559,7 +559,7 @@ CONFIG := $(SYSCONFDIR)/dune/duned.conf
 
 $(B)/systemd/%: systemd/% $(B)/paths
 	@mkdir -p $(@D)
-	$(Q)sed 's,@LIBEXECDIR@,$(LIBEXECDIR),g' $< >$@
+	$(Q)sed 's,@LIBEXECDIR@,$(LIBEXECDIR),g; s,@BINDIR@,$(BINDIR),g' $< >$@
 
 $(B)/libdune/dune.pc: libdune/dune.pc.in $(B)/paths
 	@mkdir -p $(@D)

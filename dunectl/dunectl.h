@@ -68,6 +68,9 @@ extern const struct dunectl_command command_totals;
 extern const struct dunectl_command command_top;
 extern const struct dunectl_command command_events;
 extern const struct dunectl_command command_kill;
+extern const struct dunectl_command command_limit;
+extern const struct dunectl_command command_quota;
+extern const struct dunectl_command command_reload;
 extern const struct dunectl_command command_info;
 extern const struct dunectl_command command_doctor;
 extern const struct dunectl_command command_version;
@@ -88,6 +91,8 @@ const struct dunectl_command *dunectl_find_command(const char *name);
 void dunectl_print_help(const struct dunectl_command *command);
 /* main.c */
 void dunectl_print_commands(void);
+/* The hint after a usage error that was reported; the exit status. */
+int dunectl_usage(const struct dunectl *ctl);
 
 /*
  * error.c: one line on stderr, "dunectl: " first, and a hint line where there is one (not with -q).

@@ -11,9 +11,9 @@
 
 /* The first one is what a bare `dunectl` does. */
 static const struct dunectl_command *const commands[] = {
-	&command_list, &command_launch, &command_inspect, &command_stats,
-	&command_top,  &command_totals, &command_events,  &command_kill,
-	&command_info, &command_doctor, &command_version, &command_help,
+	&command_list,	 &command_launch, &command_inspect, &command_stats,   &command_top,
+	&command_totals, &command_events, &command_kill,    &command_limit,   &command_quota,
+	&command_reload, &command_info,	  &command_doctor,  &command_version, &command_help,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -36,7 +36,7 @@ void dunectl_print_commands(void)
 	}
 }
 
-static int usage(const struct dunectl *ctl)
+int dunectl_usage(const struct dunectl *ctl)
 {
 	const struct dunectl_command *command = ctl->command;
 
@@ -53,7 +53,7 @@ static int run(struct dunectl *ctl, int argc, char **argv)
 	int first;
 
 	if (dunectl_parse(ctl, command->options, command->program_follows, argc, argv, &first) < 0)
-		return usage(ctl);
+		return dunectl_usage(ctl);
 	if (ctl->show_version)
 		return command_version.run(ctl, 0, NULL);
 	if (ctl->show_help) {
@@ -64,12 +64,12 @@ static int run(struct dunectl *ctl, int argc, char **argv)
 	argv += first;
 	if (argc < command->min_arguments) {
 		dunectl_error("%s needs %s", command->name, command->arguments);
-		return usage(ctl);
+		return dunectl_usage(ctl);
 	}
 	if (command->max_arguments >= 0 && argc > command->max_arguments) {
 		dunectl_error("%s: too many arguments, first '%s'", command->name,
 			      argv[command->max_arguments]);
-		return usage(ctl);
+		return dunectl_usage(ctl);
 	}
 	return command->run(ctl, argc, argv);
 }
@@ -80,7 +80,7 @@ static int dispatch(struct dunectl *ctl, int argc, char **argv)
 	int first;
 
 	if (dunectl_parse(ctl, NULL, true, argc, argv, &first) < 0)
-		return usage(ctl);
+		return dunectl_usage(ctl);
 	if (ctl->show_version)
 		return command_version.run(ctl, 0, NULL);
 	if (first >= argc) {
@@ -94,7 +94,7 @@ static int dispatch(struct dunectl *ctl, int argc, char **argv)
 	ctl->command = dunectl_find_command(argv[first]);
 	if (!ctl->command) {
 		dunectl_error("unknown verb '%s'", argv[first]);
-		return usage(ctl);
+		return dunectl_usage(ctl);
 	}
 	return run(ctl, argc - first, argv + first);
 }

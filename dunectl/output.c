@@ -110,7 +110,7 @@ static void format_cell(struct json_object *value, enum output_format format, ch
 		strcpy(cell, "-");
 	else if (json_object_is_type(value, json_type_array))
 		format_array(value, cell);
-	else if (format == OUTPUT_TEXT || format == OUTPUT_STATE)
+	else if (format == OUTPUT_TEXT || format == OUTPUT_STATE || format == OUTPUT_AMOUNT)
 		format_text(json_object_get_string(value), cell);
 	else if ((format == OUTPUT_LIMIT || format == OUTPUT_LIMIT_PAGES) && number == 0)
 		strcpy(cell, "-");

@@ -26,6 +26,7 @@ struct output {
 enum output_format {
 	OUTPUT_TEXT,
 	OUTPUT_STATE, /* text, coloured by its meaning */
+	OUTPUT_AMOUNT, /* text that is an amount: to the right */
 	OUTPUT_NUMBER,
 	OUTPUT_RATE, /* with a tenth */
 	OUTPUT_PAGES, /* pages of 4 KB, shown as memory */

@@ -11,6 +11,7 @@
 #include "duned/log.h"
 #include "duned/quota.h"
 #include "duned/rate.h"
+#include "proto/names.h"
 
 static int stop(int r)
 {
@@ -39,6 +40,24 @@ int answer_limit(struct answer *answer, const char *limit, int64_t maximum)
 	return stop(answer_error(answer, DUNE_ERROR("InvalidLimit"), json_finish(parameters, ok)));
 }
 
+int answer_bad_quota(struct answer *answer, const char *field, const char *reason)
+{
+	struct json_object *parameters = json_object_new_object();
+	bool ok = json_put_string(parameters, "field", field) &&
+		  json_put_string(parameters, "reason", reason);
+
+	return stop(answer_error(answer, DUNE_ERROR("InvalidQuota"), json_finish(parameters, ok)));
+}
+
+int answer_not_saved(struct answer *answer, const char *file, int error)
+{
+	struct json_object *parameters = json_object_new_object();
+	bool ok = json_put_ascii(parameters, "file", file) &&
+		  json_put_string(parameters, "errno_name", dune_errno_name(error));
+
+	return stop(answer_error(answer, DUNE_ERROR("QuotaNotSaved"), json_finish(parameters, ok)));
+}
+
 int admit_settle(struct request *request, struct answer *answer)
 {
 	int r = request_device(request, answer);
@@ -57,9 +76,8 @@ static uint64_t used_in_ledger(const void *data, const struct quota_key *account
 	return ledger_used(data, account, resource);
 }
 
-/* The account by the name that people gave it, else by its number; NULL for the host. */
-static const char *account_name(const struct quota_rule *rule, const struct quota_key *account,
-				char number[16])
+const char *admit_account_name(const struct quota_rule *rule, const struct quota_key *account,
+			       char number[16])
 {
 	if (account->scope == QUOTA_HOST)
 		return NULL;
@@ -82,7 +100,7 @@ int admit_growth(struct request *request, struct answer *answer, const struct ch
 	if (quota_decide(&manager->config.quotas, charge, growth, used_in_ledger, &manager->ledger,
 			 &verdict) == 0)
 		return 0;
-	name = account_name(verdict.rule, &verdict.account, number);
+	name = admit_account_name(verdict.rule, &verdict.account, number);
 	scope = quota_scope_name(verdict.account.scope);
 	log_client_message(request->peer->uid, MESSAGE_QUOTA_REFUSED,
 			   LOG_FIELDS(LOG_TEXT("DUNE_METHOD", request->call->method),
@@ -98,7 +116,7 @@ int admit_growth(struct request *request, struct answer *answer, const struct ch
 
 /* ---- rates ---- */
 
-static int64_t now_ns(void)
+int64_t admit_now_ns(void)
 {
 	struct timespec now;
 
@@ -112,7 +130,7 @@ static int answer_rate(struct request *request, struct answer *answer,
 	struct json_object *parameters = json_object_new_object();
 	const char *scope = quota_scope_name(holding->account.scope);
 	char number[16];
-	const char *name = account_name(holding->rule, &holding->account, number);
+	const char *name = admit_account_name(holding->rule, &holding->account, number);
 	bool ok = json_put_string(parameters, "scope", scope) &&
 		  (!name || json_put_string(parameters, "name", name)) &&
 		  json_put_int(parameters, "maximum", (uint64_t)holding->maximum) &&
@@ -133,7 +151,7 @@ int admit_rate(struct request *request, struct answer *answer, const struct char
 	struct quota_holding holding[QUOTA_MAX_HOLDING];
 	struct rates *rates = &request->manager->rates;
 	size_t count = quota_holding(&request->manager->config.quotas, charge, QUOTA_RATE, holding);
-	struct admit_rates taken = { .now_ns = now_ns() };
+	struct admit_rates taken = { .now_ns = admit_now_ns() };
 
 	rates_make_room(rates, count, taken.now_ns);
 	for (size_t i = 0; i < count; i++) {

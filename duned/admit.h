@@ -42,6 +42,17 @@ void admit_rate_take(const struct admit_rates *rates);
 int answer_quota(struct answer *answer, const char *limit, const char *scope, const char *name,
 		 int64_t maximum, uint64_t used);
 
+/* InvalidQuota and QuotaNotSaved. */
+int answer_bad_quota(struct answer *answer, const char *field, const char *reason);
+int answer_not_saved(struct answer *answer, const char *file, int error);
+
+/* The clock of rates. */
+int64_t admit_now_ns(void);
+
+/* An account by the name that people gave it, else by its number; NULL for the host. */
+const char *admit_account_name(const struct quota_rule *rule, const struct quota_key *account,
+			       char number[16]);
+
 /* InvalidLimit. */
 int answer_limit(struct answer *answer, const char *limit, int64_t maximum);
 

@@ -288,7 +288,8 @@ static void overlay_rule(const struct quota_rule *from, struct quota_rule *rule)
 	}
 }
 
-int config_overlay(struct config *config, const struct quota_rules *runtime)
+int config_merge(const struct config *config, const struct quota_rules *runtime,
+		 struct quota_rules *ret_quotas)
 {
 	struct quota_rules quotas;
 	struct quota_rule *rule;
@@ -308,6 +309,17 @@ int config_overlay(struct config *config, const struct quota_rules *runtime)
 		}
 		overlay_rule(from, rule);
 	}
+	*ret_quotas = quotas;
+	return 0;
+}
+
+int config_overlay(struct config *config, const struct quota_rules *runtime)
+{
+	struct quota_rules quotas;
+	int r = config_merge(config, runtime, &quotas);
+
+	if (r < 0)
+		return r;
 	quota_rules_done(&config->quotas);
 	config->quotas = quotas;
 	return 0;

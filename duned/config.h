@@ -82,7 +82,11 @@ int config_load(const char *path, int optional, struct config *ret_config,
 int config_load_quotas(const char *path, struct quota_rules *ret_rules,
 		       struct config_error *ret_error);
 
-/* Puts them in force over the configured ones, instead of what was. -ENOMEM, -E2BIG. */
+/* The configured ones with those set at run time over them. -ENOMEM, -E2BIG. */
+int config_merge(const struct config *config, const struct quota_rules *runtime,
+		 struct quota_rules *ret_quotas);
+
+/* The same, put in force. */
 int config_overlay(struct config *config, const struct quota_rules *runtime);
 
 /* Finds or makes the rule that the words of a section name; *ret_why says what is wrong (-EINVAL). */

@@ -24,7 +24,7 @@
 #include "duned/peer.h"
 #include "proto/methods.h"
 
-#define SCM_MAX_FDS 253		/* the most that the kernel passes at once */
+#define SCM_MAX_FDS 253 /* the most that the kernel passes at once */
 
 /* A byte count changes for the connection, its user and the service. */
 static void account_output(struct connection *connection, size_t added, size_t removed)
@@ -282,6 +282,18 @@ static int queue_events(struct connection *connection)
 	return output_queue(connection, bytes, size, -1);
 }
 
+/* Who is an administrator may have changed since the connection was accepted. */
+static void renew_standing(struct connection *connection)
+{
+	const struct manager *manager = connection->server->manager;
+
+	if (connection->generation == manager->generation)
+		return;
+	connection->peer.administrator =
+		access_is_administrator(&manager->config.administrators, &connection->peer);
+	connection->generation = manager->generation;
+}
+
 /* Answers a call, or a stream's call again. If it streams, the connection takes the call. */
 static int answer_call(struct connection *connection, struct varlink_call *call, bool again)
 {
@@ -289,6 +301,7 @@ static int answer_call(struct connection *connection, struct varlink_call *call,
 	bool continues = false;
 	int r;
 
+	renew_standing(connection);
 	r = methods_answer(connection->server->manager, &connection->peer, call, &answer);
 	if (r < 0 || call->flags & VARLINK_ONEWAY)
 		return r;
@@ -588,6 +601,7 @@ struct connection *connection_new(struct server *server, int fd, struct peer *pe
 	}
 	connection->server = server;
 	connection->peer = *peer;
+	connection->generation = server->manager->generation;
 	*peer = (struct peer){ 0 };
 	connection->fd = fd;
 	connection->turn = (struct turn){ .user = user,

@@ -42,6 +42,7 @@ struct connection {
 	TAILQ_ENTRY(connection) link;	/* of the server */
 	struct server *server;
 	struct peer peer;
+	unsigned int generation;	/* of the configuration that the peer's standing is from */
 	int fd;
 	struct turn turn;	/* in the schedule */
 	bool readable;		/* something to read was seen since the last turn */

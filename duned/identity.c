@@ -57,20 +57,6 @@ void identity_cut_cgroup(const char *path, char ret_path[DUNE_CGROUP_MAX])
 	memcpy(ret_path, path, fits);
 }
 
-uint32_t identity_group(const struct peer *peer, const struct quota_rules *rules)
-{
-	uint32_t gid = quota_group(rules, &peer->gid, 1), other;
-	const struct quota_key first = { .scope = QUOTA_GROUP, .id = gid };
-	bool ruled = quota_rules_find(rules, &first) != NULL;
-
-	if (!peer->nr_groups)
-		return gid;
-	other = quota_group(rules, peer->groups, peer->nr_groups);
-	if (!quota_rules_find(rules, &(struct quota_key){ .scope = QUOTA_GROUP, .id = other }))
-		return gid;
-	return ruled && gid < other ? gid : other;
-}
-
 /* ---- the process ---- */
 
 static int read_start(int32_t pid, uint64_t *ret_start)
@@ -176,7 +162,7 @@ int identity_labels(const struct peer *peer, const struct quota_rules *rules,
 			return -ESRCH;
 		labels = (struct dune_labels){ 0 };
 	}
-	labels.gid = identity_group(peer, rules);
+	labels.gid = quota_group(rules, peer->gid, peer->groups, peer->nr_groups);
 	*ret_labels = labels;
 	return 0;
 }

@@ -20,9 +20,6 @@
 int identity_labels(const struct peer *peer, const struct quota_rules *rules,
 		    struct dune_labels *ret_labels);
 
-/* Pure: the group of the peer that it is charged to, see quota_group(). */
-uint32_t identity_group(const struct peer *peer, const struct quota_rules *rules);
-
 /* Pure: when a process began, in clock ticks, from the text of its stat file. -EBADMSG. */
 int identity_parse_start(const char *stat, uint64_t *ret_start);
 

@@ -88,6 +88,11 @@ static bool param_store(const struct param *param, struct json_object *value)
 		*(struct param_int *)param->ret =
 			(struct param_int){ .set = true, .value = json_object_get_int64(value) };
 		return true;
+	case PARAM_BOOL:
+		if (!json_object_is_type(value, json_type_boolean))
+			return false;
+		*(struct json_object **)param->ret = value;
+		return true;
 	case PARAM_OBJECT:
 		if (!json_object_is_type(value, json_type_object))
 			return false;

@@ -35,14 +35,15 @@ bool json_append(struct json_object *array, struct json_object *value);
 /* Drops *object and returns NULL unless ok. */
 struct json_object *json_finish(struct json_object *object, bool ok);
 
-void json_release(struct json_object **object);	/* for cleanup attributes */
+void json_release(struct json_object **object); /* for cleanup attributes */
 
 /* Parameters of a call: what is absent or null leaves its output alone. */
 enum param_type {
-	PARAM_STRING,	/* const char * */
-	PARAM_INT,	/* struct param_int */
-	PARAM_OBJECT,	/* struct json_object * */
-	PARAM_ARRAY,	/* struct json_object * */
+	PARAM_STRING, /* const char * */
+	PARAM_INT, /* struct param_int */
+	PARAM_OBJECT, /* struct json_object * */
+	PARAM_BOOL, /* struct json_object * */
+	PARAM_ARRAY, /* struct json_object * */
 };
 
 struct param_int {

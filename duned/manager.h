@@ -25,6 +25,7 @@ struct manager_source {
 struct manager {
 	struct ev_loop *loop;
 	struct config config;
+	unsigned int generation; /* how often the configuration was read again */
 	struct device device;
 	ev_io device_watcher;
 	struct events events; /* who is told of the module's events */

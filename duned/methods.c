@@ -14,7 +14,9 @@
 #include "duned/info.h"
 #include "duned/json.h"
 #include "duned/log.h"
+#include "duned/quota_methods.h"
 #include "duned/request.h"
+#include "duned/set_limits.h"
 #include "duned/subscribe.h"
 #include "duned/totals.h"
 #include "proto/names.h"
@@ -128,11 +130,6 @@ static void log_denied_name(const struct request *request, const struct context_
 	}
 }
 
-struct selector {
-	struct param_int id;
-	const char *name;
-};
-
 static int answer_ambiguous(struct request *request, const struct context_list *list,
 			    const char *name, struct answer *answer)
 {
@@ -194,8 +191,8 @@ static int select_by_id(struct request *request, int64_t id, struct answer *answ
 	return r < 0 ? r : 1;
 }
 
-static int select_context(struct request *request, const struct selector *selector,
-			  struct answer *answer, struct dune_stats *ret_stats)
+int request_select(struct request *request, const struct request_selector *selector,
+		   struct answer *answer, struct dune_stats *ret_stats)
 {
 	int r = request_device(request, answer);
 
@@ -216,7 +213,7 @@ static int select_context(struct request *request, const struct selector *select
 static int select_from_call(struct request *request, struct answer *answer,
 			    struct dune_stats *ret_stats)
 {
-	struct selector selector = { 0 };
+	struct request_selector selector = { 0 };
 	const struct param params[] = {
 		{ "id", PARAM_INT, &selector.id },
 		{ "name", PARAM_STRING, &selector.name },
@@ -228,7 +225,7 @@ static int select_from_call(struct request *request, struct answer *answer,
 		r = answer_bad_parameter(answer, bad);
 		return r < 0 ? r : 1;
 	}
-	return select_context(request, &selector, answer, ret_stats);
+	return request_select(request, &selector, answer, ret_stats);
 }
 
 /* ---- List, Inspect, Kill ---- */
@@ -304,11 +301,11 @@ static int method_kill(struct request *request, struct answer *answer)
 
 /* ---- Stats ---- */
 
-static int sample_one(struct request *request, const struct selector *selector,
+static int sample_one(struct request *request, const struct request_selector *selector,
 		      struct answer *answer, struct json_object *samples)
 {
 	struct dune_stats stats;
-	int r = select_context(request, selector, answer, &stats);
+	int r = request_select(request, selector, answer, &stats);
 
 	if (r)
 		return r;
@@ -360,7 +357,7 @@ static int method_stats(struct request *request, struct answer *answer)
 {
 	struct json_object *samples __attribute__((cleanup(json_release))) = NULL;
 	struct param_int interval_ms = { .value = DUNE_DEFAULT_INTERVAL_MS };
-	struct selector selector = { 0 };
+	struct request_selector selector = { 0 };
 	const struct param params[] = {
 		{ "id", PARAM_INT, &selector.id },
 		{ "name", PARAM_STRING, &selector.name },

@@ -14,11 +14,11 @@ struct json_object;
 struct subscription;
 
 struct answer {
-	char error[VARLINK_MAX_METHOD];	/* full name, empty on success */
-	struct json_object *parameters;	/* owned; NULL for none */
-	int fd;				/* owned; for the reply's first byte; -1: none */
-	unsigned int interval_ms;	/* not 0: ask again so often, as the call had `more` */
-	struct subscription *subscription;	/* owned; its events follow this reply */
+	char error[VARLINK_MAX_METHOD]; /* full name, empty on success */
+	struct json_object *parameters; /* owned; NULL for none */
+	int fd; /* owned; for the reply's first byte; -1: none */
+	unsigned int interval_ms; /* not 0: ask again so often, as the call had `more` */
+	struct subscription *subscription; /* owned; its events follow this reply */
 };
 
 /*

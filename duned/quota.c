@@ -156,18 +156,30 @@ static bool rule_speaks(const struct quota_rule *rule)
 	return false;
 }
 
-uint32_t quota_group(const struct quota_rules *rules, const uint32_t *gids, size_t nr_gids)
+static bool in_groups(uint32_t wanted, uint32_t gid, const uint32_t *groups, size_t nr_groups)
+{
+	if (wanted == gid)
+		return true;
+	for (size_t i = 0; i < nr_groups; i++) {
+		if (groups[i] == wanted)
+			return true;
+	}
+	return false;
+}
+
+uint32_t quota_group(const struct quota_rules *rules, uint32_t gid, const uint32_t *groups,
+		     size_t nr_groups)
 {
 	const struct quota_key from = { .scope = QUOTA_GROUP };
 
 	for (size_t i = rules_position(rules, &from);
 	     i < rules->nr_named && rules->named[i].key.scope == QUOTA_GROUP; i++) {
-		for (size_t g = 0; rule_speaks(&rules->named[i]) && g < nr_gids; g++) {
-			if (gids[g] == rules->named[i].key.id)
-				return gids[g];
-		}
+		uint32_t id = rules->named[i].key.id;
+
+		if (rule_speaks(&rules->named[i]) && in_groups(id, gid, groups, nr_groups))
+			return id;
 	}
-	return nr_gids ? gids[0] : 0;
+	return gid;
 }
 
 /* ---- cgroups ---- */

@@ -73,8 +73,12 @@ const struct quota_rule *quota_rules_find(const struct quota_rules *rules,
 int quota_rules_get(struct quota_rules *rules, const struct quota_key *key, const char *name,
 		    struct quota_rule **ret_rule);
 
-/* The group that a process of these groups is charged to: the lowest with a rule, else the first. */
-uint32_t quota_group(const struct quota_rules *rules, const uint32_t *gids, size_t nr_gids);
+/*
+ * The group that a process is charged to, of its own and the supplementary ones: the lowest that a rule
+ * speaks of, else its own.
+ */
+uint32_t quota_group(const struct quota_rules *rules, uint32_t gid, const uint32_t *groups,
+		     size_t nr_groups);
 
 /*
  * The path of a cgroup from what people write: itself, or a slice's name, which systemd's rule makes a

@@ -82,6 +82,7 @@ int manager_reload(struct manager *manager, struct config_error *ret_error)
 	fit_files(&config);
 	config_done(&manager->config);
 	manager->config = config;
+	manager->generation++;
 	log_message(LOG_INFO, MESSAGE_CONFIG_RELOADED, NULL, "the configuration was read again");
 	return 0;
 }

@@ -3,13 +3,16 @@
 #ifndef DUNED_REQUEST_H
 #define DUNED_REQUEST_H
 
+#include "duned/json.h"
 #include "duned/methods.h"
+
+struct dune_stats;
 
 struct request {
 	struct manager *manager;
 	const struct peer *peer;
 	struct varlink_call *call;
-	enum dune_access access;	/* of the method: what policy_may() is asked with */
+	enum dune_access access; /* of the method: what policy_may() is asked with */
 };
 
 /* All return 0 or -ENOMEM; answer_reply takes the reference of parameters (NULL is -ENOMEM). */
@@ -22,5 +25,17 @@ int answer_device_failed(struct answer *answer, const char *operation, int error
 
 /* Makes the device ready: 0, 1 with the error in *answer, or -errno. */
 int request_device(struct request *request, struct answer *answer);
+
+/* Which context a call is about: exactly one of both. */
+struct request_selector {
+	struct param_int id;
+	const char *name;
+};
+
+/*
+ * Finds it, for a caller who may act on it. 0 with *ret_stats, 1 with an error in *answer, or -errno.
+ */
+int request_select(struct request *request, const struct request_selector *selector,
+		   struct answer *answer, struct dune_stats *ret_stats);
 
 #endif

@@ -37,6 +37,10 @@ enum dune_access {
 	X(DUNE_INTERFACE, "Stats", ACCESS_OWNER, stats)				\
 	X(DUNE_INTERFACE, "Events", ACCESS_OWNER, events)			\
 	X(DUNE_INTERFACE, "Kill", ACCESS_OWNER, kill)				\
+	X(DUNE_INTERFACE, "SetLimits", ACCESS_OWNER, set_limits)		\
+	X(DUNE_INTERFACE, "GetQuota", ACCESS_IDENTIFIED, get_quota)		\
+	X(DUNE_INTERFACE, "SetQuota", ACCESS_ADMINISTRATOR, set_quota)		\
+	X(DUNE_INTERFACE, "Reload", ACCESS_ADMINISTRATOR, reload)		\
 	X(DUNE_INTERFACE, "Info", ACCESS_ANYONE, info)				\
 	X(DUNE_INTERFACE, "Totals", ACCESS_ANYONE, totals)			\
 	X(VARLINK_SERVICE, "GetInfo", ACCESS_ANYONE, get_info)			\

@@ -95,8 +95,34 @@ _dunectl_value() {
 	esac
 }
 
+# What may follow `quota` in COMP_WORDS[$1]: a word, a scope, a name, then what to set.
+_dunectl_quota() {
+	local at=$1 current=$2 words='host user group cgroup process' first=${COMP_WORDS[$1 + 1]}
+
+	case $first in
+	set | reset | show) ((at++)) ;;
+	*) ((COMP_CWORD == at + 1)) && words="set reset show $words" ;;
+	esac
+	if ((COMP_CWORD == at + 1)); then
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+		return
+	fi
+	if ((COMP_CWORD == at + 2)); then
+		case ${COMP_WORDS[at + 1]} in
+		user) mapfile -t COMPREPLY < <(compgen -u -- "$current") ;;
+		group) mapfile -t COMPREPLY < <(compgen -g -- "$current") ;;
+		cgroup) mapfile -t COMPREPLY < <(compgen -d -P '' -- "$current") ;;
+		esac
+	fi
+	if [[ $first == set ]]; then
+		mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W \
+			'contexts= vcpus= private= ept= create-rate=' -- "$current")
+		compopt -o nospace
+	fi
+}
+
 _dunectl() {
-	local verbs='list launch inspect stats top totals events kill info doctor version help'
+	local verbs='list launch inspect stats top totals events kill limit quota reload info doctor version help'
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local index verb program
 
@@ -136,6 +162,15 @@ _dunectl() {
 	inspect | stats | events | kill)
 		mapfile -t COMPREPLY < <(compgen -W "$(_dunectl_contexts)" -- "$current")
 		;;
+	limit)
+		if ((COMP_CWORD == index + 1)); then
+			mapfile -t COMPREPLY < <(compgen -W "$(_dunectl_contexts)" -- "$current")
+		else
+			mapfile -t COMPREPLY < <(compgen -W 'vcpus= private= ept=' -- "$current")
+			compopt -o nospace
+		fi
+		;;
+	quota) _dunectl_quota "$index" "$current" ;;
 	help) mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$current") ;;
 	esac
 }

@@ -47,11 +47,19 @@ int dune_client_new(const char *address, struct dune_client **ret_client)
 	return dune_client_new_fd(fd, ret_client);
 }
 
+static void client_forget_error(struct dune_client *client)
+{
+	client->error_name[0] = client->error_text[0] = '\0';
+	json_object_put(client->error_parameters);
+	client->error_parameters = NULL;
+}
+
 void dune_client_free(struct dune_client *client)
 {
 	if (!client)
 		return;
 	connection_close(&client->connection);
+	client_forget_error(client);
 	free(client);
 }
 
@@ -70,9 +78,36 @@ const char *dune_client_error_text(const struct dune_client *client)
 	return client->error_text;
 }
 
+static struct json_object *error_parameter(const struct dune_client *client, const char *parameter,
+					   json_type type)
+{
+	struct json_object *value;
+
+	if (!json_object_is_type(client->error_parameters, json_type_object) ||
+	    !json_object_object_get_ex(client->error_parameters, parameter, &value) ||
+	    !json_object_is_type(value, type))
+		return NULL;
+	return value;
+}
+
+const char *dune_client_error_string(const struct dune_client *client, const char *parameter)
+{
+	struct json_object *value = error_parameter(client, parameter, json_type_string);
+
+	return value ? json_object_get_string(value) : NULL;
+}
+
+uint64_t dune_client_error_number(const struct dune_client *client, const char *parameter)
+{
+	struct json_object *value = error_parameter(client, parameter, json_type_int);
+	int64_t number = value ? json_object_get_int64(value) : 0;
+
+	return number > 0 ? (uint64_t)number : 0;
+}
+
 int client_fail(struct dune_client *client, int error, const char *text)
 {
-	client->error_name[0] = '\0';
+	client_forget_error(client);
 	snprintf(client->error_text, sizeof(client->error_text), "%s", text);
 	connection_close(&client->connection);
 	return error;
@@ -85,7 +120,7 @@ int client_send(struct dune_client *client, const char *method, struct json_obje
 	size_t size;
 	int r;
 
-	client->error_name[0] = client->error_text[0] = '\0';
+	client_forget_error(client);
 	snprintf(name, sizeof(name), CLIENT_INTERFACE "%s", method);
 	r = varlink_call_encode(name, parameters, flags, &bytes, &size);
 	json_object_put(parameters);
@@ -123,6 +158,7 @@ static int client_error_reply(struct dune_client *client, struct varlink_reply *
 
 		client->error_name[i] = !c || (c > ' ' && c <= '~') ? c : '?';
 	}
+	client->error_parameters = json_object_get(reply->parameters);
 	varlink_reply_done(reply);
 	return r;
 }

@@ -22,6 +22,7 @@ struct dune_client {
 	uint64_t timeout_ms;
 	char error_name[VARLINK_MAX_METHOD]; /* empty: the last failure was no error reply */
 	char error_text[CLIENT_MAX_TEXT];
+	struct json_object *error_parameters; /* of the last error reply; NULL: none */
 };
 
 /*

@@ -197,6 +197,9 @@ static int decode_scalar(enum decode_type type, struct json_object *value, void 
 		r = decode_hex(value, &number);
 		*(uint64_t *)target = number;
 		return r;
+	case DECODE_PRESENT:
+		*(bool *)target = true;
+		return 0;
 	case DECODE_BOOL:
 		if (!json_object_is_type(value, json_type_boolean))
 			return -EPROTO;

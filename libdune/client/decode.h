@@ -17,6 +17,7 @@ enum decode_type {
 	DECODE_PID, /* int32_t, not negative */
 	DECODE_HEX, /* uint64_t from "0x..." */
 	DECODE_BOOL, /* bool */
+	DECODE_PRESENT, /* bool: there is such a member */
 	DECODE_STRING, /* const char * */
 	DECODE_STRUCT, /* fields of a struct inside this one */
 	DECODE_POINTER, /* a struct of its own, NULL when absent */

@@ -45,19 +45,24 @@ static void add_limit(struct json_object *limits, const char *key, uint64_t valu
 		add(limits, key, json_object_new_int64((int64_t)value), r);
 }
 
+static struct json_object *limits_object(const struct dune_client_limits *limits, int *r)
+{
+	struct json_object *object = json_object_new_object();
+
+	add_limit(object, "vcpus", limits->vcpus, r);
+	add_limit(object, "private_pages", limits->private_pages, r);
+	add_limit(object, "ept_pages", limits->ept_pages, r);
+	add_limit(object, "contexts", limits->contexts, r);
+	return object;
+}
+
 static struct json_object *create_parameters(const char *name,
 					     const struct dune_client_limits *limits, int *r)
 {
-	struct json_object *parameters = selector(0, name, r), *inner;
+	struct json_object *parameters = selector(0, name, r);
 
-	if (!limits || *r < 0)
-		return parameters;
-	inner = json_object_new_object();
-	add_limit(inner, "vcpus", limits->vcpus, r);
-	add_limit(inner, "private_pages", limits->private_pages, r);
-	add_limit(inner, "ept_pages", limits->ept_pages, r);
-	add_limit(inner, "contexts", limits->contexts, r);
-	add(parameters, "limits", inner, r);
+	if (limits && *r == 0)
+		add(parameters, "limits", limits_object(limits, r), r);
 	return parameters;
 }
 
@@ -264,17 +269,92 @@ int dune_client_events(struct dune_client *client, uint64_t id, const char *name
 	return r < 0 ? r : answer;
 }
 
+/* Calls a method whose reply has nothing in it. */
+static int call_plain(struct dune_client *client, const char *method,
+		      struct json_object *parameters, int r)
+{
+	void *result;
+
+	r = call(client, method, parameters, r, 0, &shape_nothing, &result);
+	if (r == 0)
+		decode_free(result);
+	return r;
+}
+
 int dune_client_kill(struct dune_client *client, uint64_t id, const char *name)
+{
+	struct json_object *parameters;
+	int r = 0;
+
+	parameters = selector(id, name, &r);
+	return call_plain(client, "Kill", parameters, r);
+}
+
+int dune_client_set_limits(struct dune_client *client, uint64_t id, const char *name,
+			   const struct dune_client_limits *limits)
+{
+	struct json_object *parameters;
+	int r = 0;
+
+	parameters = selector(id, name, &r);
+	add(parameters, "limits", limits_object(limits, &r), &r);
+	return call_plain(client, "SetLimits", parameters, r);
+}
+
+/* A scope and a name, both of which may be absent. */
+static struct json_object *quota_selector(const char *scope, const char *name, int *r)
+{
+	struct json_object *parameters = selector(0, name, r);
+
+	if (scope)
+		add(parameters, "scope", json_object_new_string(scope), r);
+	return parameters;
+}
+
+int dune_client_get_quota(struct dune_client *client, const char *scope, const char *name,
+			  struct dune_client_quota_list **ret_list)
 {
 	struct json_object *parameters;
 	void *result;
 	int r = 0;
 
-	parameters = selector(id, name, &r);
-	r = call(client, "Kill", parameters, r, 0, &shape_nothing, &result);
+	parameters = quota_selector(scope, name, &r);
+	r = call(client, "GetQuota", parameters, r, 0, &shape_quota_list, &result);
 	if (r == 0)
-		decode_free(result);
+		*ret_list = result;
 	return r;
+}
+
+static void add_maximum(struct json_object *budget, const char *key, int64_t maximum, int *r)
+{
+	if (maximum != DUNE_CLIENT_KEEP)
+		add(budget, key, json_object_new_int64(maximum), r);
+}
+
+int dune_client_set_quota(struct dune_client *client, const char *scope, const char *name,
+			  const struct dune_client_budget *budget, bool reset)
+{
+	struct json_object *parameters, *object;
+	int r = 0;
+
+	parameters = quota_selector(scope, name, &r);
+	if (budget) {
+		object = json_object_new_object();
+		add_maximum(object, "contexts", budget->contexts, &r);
+		add_maximum(object, "vcpus", budget->vcpus, &r);
+		add_maximum(object, "private_pages", budget->private_pages, &r);
+		add_maximum(object, "ept_pages", budget->ept_pages, &r);
+		add_maximum(object, "create_rate", budget->create_rate, &r);
+		add(parameters, "budget", object, &r);
+	}
+	if (reset)
+		add(parameters, "reset", json_object_new_boolean(true), &r);
+	return call_plain(client, "SetQuota", parameters, r);
+}
+
+int dune_client_reload(struct dune_client *client)
+{
+	return call_plain(client, "Reload", NULL, 0);
 }
 
 int dune_client_info(struct dune_client *client, struct dune_client_info **ret_info)
@@ -297,6 +377,11 @@ int dune_client_totals(struct dune_client *client, struct dune_client_totals **r
 	if (r == 0)
 		*ret_totals = result;
 	return r;
+}
+
+void dune_client_quota_list_free(struct dune_client_quota_list *list)
+{
+	decode_free(list);
 }
 
 void dune_client_list_free(struct dune_client_list *list)

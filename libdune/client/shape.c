@@ -112,6 +112,20 @@ SHAPE(shape_events, EVENTS,
 	MAYBE_INNER("events", DECODE_ARRAY, EVENTS, nr, shape_event)
 	MAYBE("dropped", DECODE_UINT, EVENTS, dropped))
 
+#define QUOTA struct dune_client_quota
+INNER_SHAPE(shape_quota, QUOTA,
+	FIELD("scope", DECODE_STRING, QUOTA, scope)
+	MAYBE("name", DECODE_STRING, QUOTA, name)
+	FIELD("resource", DECODE_STRING, QUOTA, resource)
+	MAYBE("maximum", DECODE_PRESENT, QUOTA, limited)
+	MAYBE("maximum", DECODE_UINT, QUOTA, maximum)
+	MAYBE("used", DECODE_PRESENT, QUOTA, counted)
+	MAYBE("used", DECODE_UINT, QUOTA, used)
+	FIELD("origin", DECODE_STRING, QUOTA, origin))
+
+SHAPE(shape_quota_list, struct dune_client_quota_list,
+	INNER("rules", DECODE_ARRAY, struct dune_client_quota_list, nr, shape_quota))
+
 #define ALLOCATION struct dune_client_allocation
 INNER_SHAPE(shape_allocation, ALLOCATION,
 	FIELD("contexts", DECODE_UINT, ALLOCATION, contexts)

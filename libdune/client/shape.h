@@ -21,6 +21,7 @@ extern const struct decode_struct shape_list;
 extern const struct decode_struct shape_inspection;
 extern const struct decode_struct shape_stats;
 extern const struct decode_struct shape_events;
+extern const struct decode_struct shape_quota_list;
 extern const struct decode_struct shape_info;
 extern const struct decode_struct shape_totals;
 

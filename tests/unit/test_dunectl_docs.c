@@ -61,8 +61,8 @@ START_TEST(verbs_agree)
 END_TEST
 
 static const char *const verbs[] = {
-	"list",	  "launch", "inspect", "stats",	 "top",	    "totals",
-	"events", "kill",   "info",    "doctor", "version", "help",
+	"list", "launch", "inspect", "stats", "top",   "totals", "events", "kill",
+	"info", "doctor", "version", "help",  "limit", "quota",	 "reload",
 };
 
 START_TEST(the_verbs_here_are_all)

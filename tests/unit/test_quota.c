@@ -150,19 +150,23 @@ END_TEST
 
 START_TEST(a_group_of_several)
 {
-	const uint32_t gids[] = { 9, 40, 30, 20 };
+	const uint32_t groups[] = { 40, 30, 20 };
 
-	ck_assert_uint_eq(quota_group(&rules, gids, 4), 9);
-	ck_assert_uint_eq(quota_group(&rules, gids, 0), 0);
+	ck_assert_uint_eq(quota_group(&rules, 9, groups, 3), 9);
+	ck_assert_uint_eq(quota_group(&rules, 9, NULL, 0), 9);
 	say(QUOTA_GROUP, 40, NULL, QUOTA_CONTEXTS, 1);
-	ck_assert_uint_eq(quota_group(&rules, gids, 4), 40);
+	ck_assert_uint_eq(quota_group(&rules, 9, groups, 3), 40);
 	say(QUOTA_GROUP, 20, NULL, QUOTA_VCPUS, 1);
 	say(QUOTA_GROUP, 10, NULL, QUOTA_VCPUS, 1);
-	ck_assert_uint_eq(quota_group(&rules, gids, 4), 20);
-	ck_assert_uint_eq(quota_group(&rules, gids, 2), 40);
+	ck_assert_uint_eq(quota_group(&rules, 9, groups, 3), 20);
+	ck_assert_uint_eq(quota_group(&rules, 9, groups, 2), 40);
+	/* Its own is one of them. */
+	say(QUOTA_GROUP, 9, NULL, QUOTA_VCPUS, 1);
+	ck_assert_uint_eq(quota_group(&rules, 9, groups, 3), 9);
+	ck_assert_uint_eq(quota_group(&rules, 50, groups, 3), 20);
 	/* Whose rule says nothing any more is as if it had none. */
 	say(QUOTA_GROUP, 20, NULL, QUOTA_VCPUS, UNSET);
-	ck_assert_uint_eq(quota_group(&rules, gids, 4), 40);
+	ck_assert_uint_eq(quota_group(&rules, 50, groups, 3), 40);
 }
 END_TEST
 

@@ -152,6 +152,34 @@ struct dune_client_quotas {
 	struct dune_client_limits maximum;
 };
 
+/* What somebody's contexts together may be promised. */
+#define DUNE_CLIENT_KEEP      INT64_MIN /* stays as it is */
+#define DUNE_CLIENT_UNLIMITED (-1)
+struct dune_client_budget {
+	int64_t contexts;
+	int64_t vcpus;
+	int64_t private_pages;
+	int64_t ept_pages;
+	int64_t create_rate; /* contexts created within a minute */
+};
+
+/* One resource of one quota; which rule decides stands at QuotaRule in io.dune.Manager.varlink. */
+struct dune_client_quota {
+	const char *scope; /* host, user, group, cgroup, process */
+	const char *name; /* NULL: the host, or every user or process */
+	const char *resource; /* contexts, vcpus, private_pages, ept_pages, create_rate */
+	bool limited;
+	uint64_t maximum; /* when limited */
+	bool counted;
+	uint64_t used; /* when counted */
+	const char *origin;
+};
+
+struct dune_client_quota_list {
+	size_t nr;
+	const struct dune_client_quota *const *quotas;
+};
+
 struct dune_client_info {
 	const char *version; /* of the service */
 	struct dune_client_module module;
@@ -278,6 +306,35 @@ int dune_client_events(struct dune_client *client, uint64_t id, const char *name
 
 /* SIGKILL to the context's process. -ESRCH (NoProcess). */
 int dune_client_kill(struct dune_client *client, uint64_t id, const char *name);
+
+/*
+ * Other limits for a context; 0: as it is, and `contexts` has to be 0. -ERANGE (InvalidLimit), -EDQUOT.
+ */
+int dune_client_set_limits(struct dune_client *client, uint64_t id, const char *name,
+			   const struct dune_client_limits *limits);
+
+/* Quotas in force that the caller may see; scope and name may be NULL: all. -EINVAL (InvalidQuota). */
+int dune_client_get_quota(struct dune_client *client, const char *scope, const char *name,
+			  struct dune_client_quota_list **ret_list);
+void dune_client_quota_list_free(struct dune_client_quota_list *list);
+
+/*
+ * Changes a quota at run time, kept over restarts; reset: forgets what was set so before, with scope NULL
+ * all of it. budget: NULL: nothing is set. -EACCES, -EINVAL (InvalidQuota), -EIO (QuotaNotSaved), -EBADMSG
+ * (InvalidConfiguration).
+ */
+int dune_client_set_quota(struct dune_client *client, const char *scope, const char *name,
+			  const struct dune_client_budget *budget, bool reset);
+
+/* Makes the service read its configuration again. -EACCES, -EBADMSG (InvalidConfiguration). */
+int dune_client_reload(struct dune_client *client);
+
+/*
+ * A string or number among the last error reply's parameters; NULL, or 0, when there is none. Valid until
+ * the next call.
+ */
+const char *dune_client_error_string(const struct dune_client *client, const char *parameter);
+uint64_t dune_client_error_number(const struct dune_client *client, const char *parameter);
 
 /* The service, the module and the quotas in force; works without the module. */
 int dune_client_info(struct dune_client *client, struct dune_client_info **ret_info);
