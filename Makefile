@@ -465,6 +465,12 @@ $(B)/tests/service/certification-server: $(B)/tests/service/certification/server
 check-certification: $(B)/tests/service/certification-server
 	@B=$(B) tests/service/certification/run
 
+CRASH_ROUNDS ?= 1000
+.PHONY: check-crash
+## check-crash	SIGKILL of the service at random points under load, CRASH_ROUNDS times (1000); root
+check-crash: $(B)/tests/unit/duned-fake $(B)/tests/unit/fake-module
+	@B=$(B) tests/service/crash/storm --rounds $(CRASH_ROUNDS)
+
 .PHONY: check-exporter
 ## check-exporter	alert rules, dashboard, Prometheus and the page in Chromium; CASES="rules prometheus page"
 check-exporter: exporter $(B)/tests/unit/duned-fake $(B)/tests/service/exporter/demo_history
@@ -482,10 +488,11 @@ $(B)/tests/service/%: tests/service/progs/%.c $(B)/libdune.a
 check-containers: user $(B)/tests/unit/duned-fake $(B)/tests/service/hold_contexts
 	@B=$(B) tests/service/containers
 
-## check		all tests: check-style, -unit, -abi, -exporter, -service, -certification, -vm
+## check		all tests: check-style, -unit, -abi, -exporter, -service, -certification, -crash, -vm
 .PHONY: check
 check:
-	@MAKE="$(MAKE)" tests/check $(B) check-style check-unit check-abi check-exporter check-service check-certification check-vm
+	@MAKE="$(MAKE)" tests/check $(B) check-style check-unit check-abi check-exporter check-service \
+		check-certification check-crash check-vm
 
 # ---- deps, install, style, clean ----
 # Debian 12 packages: compilers and libraries; the emulated machine and its kernel; Debian programs that
