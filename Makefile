@@ -119,9 +119,6 @@ $(B)/dunectl/dunectl: $(call objs,dunectl) $(B)/proto/names.o $(B)/libdune.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBDUNE_LIBS) -lsystemd -lm
 
-# The client's fuzzer has sources of its own.
-$(B)/tests/fuzz/fuzz_client_reply: FUZZ_SOURCES := $(wildcard proto/*.c libdune/client/*.c)
-
 
 # The guest runtime: ring-0 code in private memory, linked at a fixed address; its image becomes a part
 # of libdune/host (image.S). Never built with sanitizers: it has no libc.
@@ -329,15 +326,32 @@ check-abi: libdune
 FUZZ_SECONDS ?= 20
 CLANG ?= clang
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_SOURCES := $(wildcard proto/*.c) $(filter-out duned/main.c duned/device.c,$(wildcard duned/*.c)) \
-	tests/unit/fake_device.c tests/unit/fake_table.c
 FUZZ_RUNTIME = $(wildcard $(shell $(CLANG) -print-resource-dir 2>/dev/null)/lib/linux/libclang_rt.fuzzer-*.a)
+FUZZ_CFLAGS := -std=gnu11 -O2 -g -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=undefined -fsanitize-address-use-after-return=never
 
-$(B)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_SOURCES) $(wildcard proto/*.h duned/*.h)
+# The service without its main, its device and its log (tests/fuzz/quiet.c), once for all fuzzers.
+FUZZ_SOURCES := $(wildcard proto/*.c) \
+	$(filter-out duned/main.c duned/device.c duned/log%.c,$(wildcard duned/*.c)) \
+	tests/unit/fake_device.c tests/unit/fake_table.c tests/fuzz/quiet.c
+fuzz_objs = $(patsubst %.c,$(B)/fuzz/%.o,$(1))
+
+$(B)/fuzz/%.o: %.c
+	$(call say,FUZZ-CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/fuzz/duned/interfaces.o: $(wildcard proto/*.varlink)
+
+# From an archive: a fuzzer has in it what it calls, and libFuzzer looks at no other code's coverage.
+$(B)/fuzz/all.a: $(call fuzz_objs,$(FUZZ_SOURCES) $(wildcard libdune/client/*.c))
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+
+FUZZ_WRAP_fuzz_connection := -Wl,--wrap=recvmsg,--wrap=sendmsg,--wrap=close,--wrap=poll,--wrap=getsockopt
+$(FUZZERS): $(B)/tests/fuzz/%: $(B)/fuzz/tests/fuzz/%.o $(B)/fuzz/all.a
 	$(call say,FUZZER,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=undefined -o $@ $< $(FUZZ_SOURCES) $(DUNED_LIBS)
+	$(Q)$(CLANG) -g -fsanitize=fuzzer,address,undefined $(FUZZ_WRAP_$*) -o $@ $^ $(DUNED_LIBS)
 
 ## fuzz		libFuzzer on the parsers and methods, FUZZ_SECONDS each (20); needs clang
 fuzz:

@@ -5,6 +5,7 @@
  */
 #include <json-c/json.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,15 +48,63 @@ static void check_accepted(const uint8_t *data, size_t size)
 	free(text);
 }
 
+/* ---- the neighbourhood of an input ---- */
+
+#define NEIGHBOUR_BYTES 256 /* of longer inputs only the beginning is changed */
+
+static unsigned long long executions;
+
+static void print_executions(void)
+{
+	fprintf(stderr, "executions: %llu\n", executions);
+}
+
+static int gate(const char *text, size_t size, struct json_gate_error *ret_error)
+{
+	if (!executions++)
+		atexit(print_executions);
+	return json_gate(text, size, ret_error);
+}
+
+/*
+ * Every suffix, and every byte changed in one way: the gate reads nothing outside of the text (it lies
+ * at the end of its allocation), and blames a byte of it.
+ */
+static void check_neighbours(const uint8_t *data, size_t size)
+{
+	static const char signs[] = "\"\\{}[]:,-.0e \x01\xff\x80u";
+	size_t length = size < NEIGHBOUR_BYTES ? size : NEIGHBOUR_BYTES;
+	char *text = malloc(length ? length : 1);
+
+	require(text != NULL);
+	memcpy(text, data, length);
+	for (size_t i = 0; i < length; i++) {
+		struct json_gate_error error = { .offset = SIZE_MAX };
+		char saved = text[i];
+
+		if (gate(text + length - i, i, &error) < 0)
+			require(error.offset <= i);
+		text[i] = signs[(i * 7 + size + (uint8_t)saved) % (sizeof(signs) - 1)];
+		error.offset = SIZE_MAX;
+		if (gate(text, length, &error) < 0)
+			require(error.offset <= length);
+		else
+			require(error.offset == SIZE_MAX);
+		text[i] = saved;
+	}
+	free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct json_gate_error error = { .offset = SIZE_MAX };
 
-	if (json_gate((const char *)data, size, &error) == 0) {
+	check_neighbours(data, size);
+	if (gate((const char *)data, size, &error) == 0) {
 		require(error.offset == SIZE_MAX);
 		check_accepted(data, size);
 		if (size && has_end(data, size) && strchr("\"]}", data[size - 1]))
-			require(json_gate((const char *)data, size - 1, NULL) < 0);
+			require(gate((const char *)data, size - 1, NULL) < 0);
 	} else {
 		require(error.offset <= size && error.reason);
 	}

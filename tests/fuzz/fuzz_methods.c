@@ -14,7 +14,7 @@
 #include "duned/methods.h"
 #include "proto/varlink.h"
 
-#define KEPT 4		/* contexts kept alive by a "client" */
+#define KEPT  4 /* contexts kept alive by a "client" */
 #define OWNER 1000
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -72,13 +72,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct varlink_input input = { .max_bytes = VARLINK_MAX_CALL };
 	int kept[KEPT] = { -1, -1, -1, -1 };
-	struct manager manager;
+	static struct manager manager;
 	struct config config;
 	const char *message;
 	size_t length;
 
-	config_defaults(&config);
-	manager_init(&manager, NULL, &config, "fake");
+	if (!manager.device.path) {
+		config_defaults(&config);
+		require(manager_init(&manager, NULL, &config, "fake") == 0);
+	}
 	require(varlink_input_feed(&input, data, size) == 0);
 	while (varlink_input_take(&input, &message, &length) == 1)
 		call_one(&manager, message, length, kept);
@@ -87,6 +89,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (kept[i] >= 0)
 			close(kept[i]);
 	}
-	manager_done(&manager);
 	return 0;
 }

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * One client against the real connection, schedule and methods: any bytes in any pieces, descriptors
+ * anywhere, a socket that takes what it likes, timers at any time. The system calls on the client's
+ * socket are replaced by ones that follow the input. Whatever happens, what comes out is whole replies,
+ * no more than there were calls, and at the end nothing is held: no byte, no stream, no descriptor.
+ */
+#include <errno.h>
+#include <ev.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "duned/config.h"
+#include "duned/connection.h"
+#include "duned/manager.h"
+#include "duned/server.h"
+#include "proto/varlink.h"
+
+#define CLIENT_FD  900 /* numbers that the system never gives here */
+#define PASSED_FD  1000
+#define PASSED_MAX 253
+#define KEPT	   8 /* contexts that the "client" holds */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
+int __wrap_close(int fd);
+int __real_close(int fd);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *size);
+int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *size);
+
+static void require(int condition)
+{
+	if (!condition)
+		abort();
+}
+
+/* ---- the client ---- */
+
+static const char *const calls[] = {
+	"{\"method\":\"io.dune.Manager.Info\"}",
+	"{\"method\":\"io.dune.Manager.Create\"}",
+	"{\"method\":\"io.dune.Manager.Create\",\"parameters\":{\"name\":\"a\"}}",
+	"{\"method\":\"io.dune.Manager.List\"}",
+	"{\"method\":\"io.dune.Manager.Kill\",\"parameters\":{\"name\":\"a\"}}",
+	"{\"method\":\"io.dune.Manager.Stats\",\"more\":true}",
+	"{\"method\":\"io.dune.Manager.Stats\",\"parameters\":{\"name\":\"a\"},\"more\":true}",
+	"{\"method\":\"io.dune.Manager.Events\",\"more\":true}",
+	"{\"method\":\"io.dune.Manager.Create\",\"oneway\":true}",
+	"{\"method\":\"org.varlink.service.GetInfo\"}",
+	"{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":"
+	"{\"interface\":\"io.dune.Manager\"}}",
+	"{\"method\":\"io.dune.Manager.Info\",\"upgrade\":true}",
+	"{\"method\":\"a.b\"}",
+};
+
+#define NR_CALLS (sizeof(calls) / sizeof(calls[0]))
+
+static struct {
+	const uint8_t *data;
+	size_t size;
+	const char *chunk; /* what the next recvmsg gives */
+	size_t chunk_size;
+	unsigned int chunk_fds;
+	bool ended;
+	int send_error; /* errno of the next sendmsg, once */
+	size_t send_limit; /* bytes that the next one takes; 0: all */
+	size_t calls_sent; /* NULs: no more calls than these */
+	size_t replies;
+	bool streamed; /* `more` was sent: replies have no number */
+	bool closed;
+	unsigned int passed_open;
+	struct varlink_input output;
+	int kept[KEPT];
+	unsigned int next_kept;
+} client;
+
+ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags)
+{
+	struct cmsghdr *header = message->msg_control;
+	size_t n = client.chunk_size;
+
+	require(fd == CLIENT_FD && !client.closed);
+	if (!n && !client.ended) {
+		errno = EAGAIN;
+		return -1;
+	}
+	require(message->msg_iovlen == 1);
+	if (n > message->msg_iov[0].iov_len)
+		n = message->msg_iov[0].iov_len;
+	if (n) {
+		memcpy(message->msg_iov[0].iov_base, client.chunk, n);
+		client.chunk += n;
+		client.chunk_size -= n;
+	}
+	message->msg_flags = 0;
+	if (!client.chunk_fds) {
+		message->msg_controllen = 0;
+		return (ssize_t)n;
+	}
+	require(message->msg_controllen >= CMSG_LEN(client.chunk_fds * sizeof(int)));
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(client.chunk_fds * sizeof(int));
+	message->msg_controllen = CMSG_SPACE(client.chunk_fds * sizeof(int));
+	for (unsigned int i = 0; i < client.chunk_fds; i++) {
+		int passed = PASSED_FD + (int)i;
+
+		memcpy(CMSG_DATA(header) + i * sizeof(int), &passed, sizeof(int));
+	}
+	client.passed_open += client.chunk_fds;
+	client.chunk_fds = 0;
+	return (ssize_t)n;
+}
+
+static void check_reply(const char *message, size_t size)
+{
+	struct varlink_reply reply;
+
+	require(varlink_reply_decode(message, size, &reply, NULL) == 0);
+	client.streamed |= reply.continues;
+	client.replies++;
+	varlink_reply_done(&reply);
+}
+
+static void keep(int fd)
+{
+	int *kept = &client.kept[client.next_kept++ % KEPT];
+
+	if (*kept >= 0)
+		__real_close(*kept);
+	*kept = dup(fd);
+	if (*kept >= 0 && client.next_kept % 3)
+		require(write(*kept, "rp", client.next_kept % 3) > 0);
+}
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	const struct iovec *vector = message->msg_iov;
+	size_t n = vector->iov_len, length;
+	const char *text;
+
+	require(fd == CLIENT_FD && !client.closed && message->msg_iovlen == 1 && n);
+	if (client.send_error) {
+		errno = client.send_error;
+		client.send_error = 0;
+		return -1;
+	}
+	if (client.send_limit && client.send_limit < n)
+		n = client.send_limit;
+	client.send_limit = 0;
+	if (message->msg_controllen) {
+		int passed;
+
+		memcpy(&passed, CMSG_DATA(CMSG_FIRSTHDR(message)), sizeof(int));
+		/* It rides on the first byte of a message. */
+		require(!varlink_input_pending(&client.output));
+		keep(passed);
+	}
+	require(varlink_input_feed(&client.output, vector->iov_base, n) == 0);
+	while (varlink_input_take(&client.output, &text, &length) == 1)
+		check_reply(text, length);
+	return (ssize_t)n;
+}
+
+int __wrap_close(int fd)
+{
+	if (fd == CLIENT_FD) {
+		require(!client.closed);
+		client.closed = true;
+		return 0;
+	}
+	if (fd >= PASSED_FD && fd < PASSED_FD + PASSED_MAX) {
+		require(client.passed_open > 0);
+		client.passed_open--;
+		return 0;
+	}
+	return __real_close(fd);
+}
+
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+	fds->revents = client.ended && client.size % 2 ? POLLHUP : 0;
+	return fds->revents != 0;
+}
+
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *size)
+{
+	static const struct ucred who = { .pid = 1, .uid = 1000, .gid = 1000 };
+
+	if (fd != CLIENT_FD)
+		return __real_getsockopt(fd, level, name, value, size);
+	if (name == SO_PEERGROUPS) {
+		*size = 0;
+		return 0;
+	}
+	if (name != SO_PEERCRED || *size < sizeof(who)) {
+		errno = ENOPROTOOPT;
+		return -1;
+	}
+	memcpy(value, &who, sizeof(who));
+	*size = sizeof(who);
+	return 0;
+}
+
+/* ---- what happens ---- */
+
+static struct manager manager;
+static struct server server;
+static struct connection *connection;
+
+static void run(int events)
+{
+	if (!client.closed && events)
+		ev_invoke(server.loop, &connection->watcher, events);
+	for (int i = 0; i < 8 && !client.closed; i++)
+		schedule_run(&server.schedule);
+}
+
+static void deliver(const char *bytes, size_t size, unsigned int nr_fds)
+{
+	for (size_t i = 0; i < size; i++)
+		client.calls_sent += !bytes[i];
+	client.chunk = bytes;
+	client.chunk_size = size;
+	client.chunk_fds = nr_fds;
+	while (!client.closed && client.chunk_size) {
+		size_t before = client.chunk_size;
+
+		run(EV_READ);
+		/* It may have stopped reading until its output is taken. */
+		if (client.chunk_size == before)
+			break;
+	}
+	client.chunk_size = client.chunk_fds = 0;
+}
+
+static void fire(ev_timer *timer)
+{
+	if (!client.closed && ev_is_active(timer))
+		ev_invoke(server.loop, timer, EV_TIMER);
+	run(0);
+}
+
+static uint8_t next(void)
+{
+	if (!client.size)
+		return 0;
+	client.size--;
+	return *client.data++;
+}
+
+static void deliver_input(unsigned int nr_fds)
+{
+	size_t n = next();
+	const char *bytes = (const char *)client.data;
+
+	if (n > client.size)
+		n = client.size;
+	client.data += n;
+	client.size -= n;
+	deliver(bytes, n, nr_fds);
+}
+
+static void deliver_call(void)
+{
+	const char *call = calls[next() % NR_CALLS];
+	size_t size = strlen(call) + 1, cut = next();
+
+	/* In two pieces, or more of it again and again. */
+	if (cut < size)
+		deliver(call, cut, 0);
+	if (cut < size && !client.closed)
+		deliver(call + cut, size - cut, 0);
+	for (size_t i = size; i < cut && !client.closed; i += 32)
+		deliver(call, size, 0);
+}
+
+static void step(uint8_t what)
+{
+	switch (what % 16) {
+	case 0 ... 3:
+		deliver_input(0);
+		break;
+	case 4:
+		deliver_input(1 + next() % PASSED_MAX);
+		break;
+	case 5 ... 8:
+		deliver_call();
+		break;
+	case 9:
+		client.send_limit = 1 + next() * 64u;
+		break;
+	case 10:
+		client.send_error = next() % 8 ? EAGAIN : EPIPE;
+		break;
+	case 11:
+		client.ended = true;
+		run(EV_READ);
+		break;
+	case 12:
+		fire(&connection->stream_timer);
+		break;
+	case 13:
+		fire(next() % 2 ? &connection->input_timer : &connection->output_timer);
+		break;
+	case 14:
+		if (manager.device.fd >= 0)
+			ev_invoke(server.loop, &manager.device_watcher, EV_READ);
+		run(0);
+		break;
+	case 15:
+		run(EV_WRITE);
+		break;
+	}
+}
+
+static void start(void)
+{
+	static const int none[NR_POLICY_SOCKETS] = { -1, -1 };
+	struct config config;
+
+	if (server.loop)
+		return;
+	config_defaults(&config);
+	server.loop = ev_default_loop(EVFLAG_NOENV);
+	require(server.loop && manager_init(&manager, server.loop, &config, "fake") == 0);
+	server_init(&server, &manager, server.loop, none);
+	server.schedule.calls_per_second = 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	start();
+	memset(&client, 0, sizeof(client));
+	memset(client.kept, 0xff, sizeof(client.kept));
+	client.data = data;
+	client.size = size;
+	client.output.max_bytes = VARLINK_MAX_REPLY;
+	connection = server_admit(&server, POLICY_PUBLIC, CLIENT_FD);
+	require(connection && !client.closed);
+	while (client.size && !client.closed)
+		step(next());
+	require(client.streamed || client.replies <= client.calls_sent);
+	if (!client.closed)
+		connection_free(connection);
+	require(client.closed && !client.passed_open);
+	require(!server.output_bytes && !server.nr_streams && TAILQ_EMPTY(&server.connections));
+	require(!server.listeners[POLICY_PUBLIC].nr_connections);
+	require(!users_count(&server.users, 1000));
+	varlink_input_done(&client.output);
+	for (int i = 0; i < KEPT; i++) {
+		if (client.kept[i] >= 0)
+			__real_close(client.kept[i]);
+	}
+	return 0;
+}

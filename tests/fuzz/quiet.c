@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * duned/log.h for fuzzers: messages are formatted, so that their arguments are read, and dropped. Nothing
+ * is written and nobody's rate counts, or a fuzzer would do little else.
+ */
+#include "duned/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "duned/counters.h"
+
+static volatile int sink;
+
+static void __attribute__((format(printf, 2, 0)))
+swallow(enum message_id id, const char *format, va_list arguments)
+{
+	char line[256];
+
+	counters_message(id);
+	sink += vsnprintf(line, sizeof(line), format, arguments);
+}
+
+static void read_fields(const struct log_field *fields)
+{
+	for (; fields && fields->key; fields++)
+		sink += fields->text ? fields->text[0] : (int)fields->number;
+}
+
+#define SWALLOW(id)                             \
+	do {                                    \
+		va_list arguments;              \
+		va_start(arguments, format);    \
+		swallow(id, format, arguments); \
+		va_end(arguments);              \
+	} while (0)
+
+void log_message(int priority, enum message_id id, const struct log_field *fields,
+		 const char *format, ...)
+{
+	read_fields(fields);
+	SWALLOW(id);
+}
+
+void log_client_message(uint32_t uid, enum message_id id, const struct log_field *fields,
+			const char *format, ...)
+{
+	read_fields(fields);
+	SWALLOW(id);
+}
+
+void log_error(const char *format, ...)
+{
+	SWALLOW(MESSAGE_NONE);
+}
+
+void log_warning(const char *format, ...)
+{
+	SWALLOW(MESSAGE_NONE);
+}
+
+void log_info(const char *format, ...)
+{
+	SWALLOW(MESSAGE_NONE);
+}
+
+void log_debug(const char *format, ...)
+{
+	SWALLOW(MESSAGE_NONE);
+}
+
+void log_client(uint32_t uid, const char *format, ...)
+{
+	SWALLOW(MESSAGE_NONE);
+}
+
+void log_init(bool debug)
+{
+}
+
+int log_start(void)
+{
+	return 0;
+}
+
+void log_stop(void)
+{
+}
+
+uint64_t log_dropped(void)
+{
+	return 0;
+}
+
+static const char *const message_ids[NR_MESSAGE_IDS] = {
+#define ID(symbol, id, what) [MESSAGE_##symbol] = id,
+	DUNE_MESSAGES(ID)
+#undef ID
+};
+
+const char *log_message_id(enum message_id id)
+{
+	return (unsigned int)id < NR_MESSAGE_IDS ? message_ids[id] : NULL;
+}
