@@ -9,7 +9,7 @@ printf '#!/bin/sh\nexit 1\n' >/usr/local/bin/systemd-detect-virt
 cp /usr/local/bin/systemd-detect-virt /usr/local/bin/ischroot
 chmod +x /usr/local/bin/*
 printf 'flags\t\t: fpu vme de pse\n' >/tmp/cpuinfo
-# DKMS need not build the same module again each time.
+# DKMS need not build the same module again each time, only the last.
 touch /etc/dkms/no-autoinstall
 
 mount --bind /tmp/cpuinfo /proc/cpuinfo
@@ -30,6 +30,7 @@ contains "loaded; \`dunectl doctor'" /tmp/log
 expect "dune" "$(cat /tmp/modprobe.log)" "what modprobe was called with"
 
 printf '#!/bin/sh\nexit 1\n' >/usr/local/sbin/modprobe
+rm /etc/dkms/no-autoinstall
 dpkg-reconfigure dune-dkms >/tmp/log 2>&1 || { cat /tmp/log; fail "with VT-x, modprobe failing"; }
 contains "built, but not loaded: \`dunectl doctor'" /tmp/log
 expect "ii " "$(dpkg-query -W -f '${db:Status-Abbrev}' dune-dkms)" "the state of dune-dkms"
