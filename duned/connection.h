@@ -36,6 +36,7 @@ struct output {
 };
 STAILQ_HEAD(output_queue, output);
 
+struct listing;
 struct subscription;
 
 struct connection {
@@ -63,6 +64,8 @@ struct connection {
 	struct varlink_call stream_call;
 	ev_timer stream_timer;
 	struct subscription *subscription;	/* of a stream of events; else NULL */
+	struct listing *listing;	/* a long reply in the making; calls wait */
+	size_t listing_bytes;		/* of it, in output_bytes */
 };
 
 /* Takes fd and the peer's groups. NULL when out of memory (both are gone then too). */

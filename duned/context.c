@@ -11,7 +11,7 @@
 #include "duned/json.h"
 #include "proto/names.h"
 
-#define LIST_CHUNK	64	/* contexts read in one call, first */
+#define LIST_CHUNK	64	/* room for contexts that are made meanwhile */
 #define LIST_MAX	65536	/* contexts in a list: more than the module can hold */
 
 /* ---- reading and finding ---- */
@@ -25,11 +25,17 @@ void context_list_done(struct context_list *list)
 int context_list_read(struct device *device, struct context_list *ret_list)
 {
 	struct context_list list = { 0 };
-	size_t capacity = 0;
+	struct dune_info info;
+	size_t capacity = 0, first;
 	int r;
 
+	/* As a rule all of them are read by one call. */
+	r = device_info(device, &info);
+	if (r < 0)
+		return r;
+	first = info.contexts < LIST_MAX - LIST_CHUNK ? info.contexts + LIST_CHUNK : LIST_MAX;
 	for (;;) {
-		size_t chunk = capacity ? capacity : LIST_CHUNK;
+		size_t chunk = capacity ? capacity : first;
 		struct dune_stats *entries;
 
 		if (capacity >= LIST_MAX) {

@@ -31,6 +31,7 @@ struct subscription {
 	enum dune_access access;
 	struct event_filter filter;
 	void (*changed)(void *data);
+	void (*renew)(void *data);
 	void *data;
 	struct shared_event *queue[EVENTS_QUEUE_MAX]; /* a ring */
 	size_t first; /* the oldest */
@@ -174,6 +175,8 @@ static bool is_wanted(const struct subscription *subscription, const struct dune
 		return false;
 	if (filter->types && (event->type >= 32 || !(filter->types & 1u << event->type)))
 		return false;
+	if (subscription->renew)
+		subscription->renew(subscription->data);
 	return policy_may(subscription->peer, subscription->access, event->owner);
 }
 
@@ -271,9 +274,11 @@ void subscription_free(struct subscription *subscription)
 	free(subscription);
 }
 
-void subscription_watch(struct subscription *subscription, void (*changed)(void *data), void *data)
+void subscription_watch(struct subscription *subscription, void (*changed)(void *data),
+			void (*renew)(void *data), void *data)
 {
 	subscription->changed = changed;
+	subscription->renew = renew;
 	subscription->data = data;
 }
 

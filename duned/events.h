@@ -50,8 +50,12 @@ struct subscription *subscription_new(struct events *events, const struct peer *
 				      enum dune_access access, const struct event_filter *filter);
 void subscription_free(struct subscription *subscription); /* takes NULL */
 
-/* `changed` is called when there is something to take; it must not free subscriptions. */
-void subscription_watch(struct subscription *subscription, void (*changed)(void *data), void *data);
+/*
+ * `changed` is called when there is something to take; it must not free subscriptions. `renew` brings
+ * the peer up to date, before it is decided what it may see; may be NULL.
+ */
+void subscription_watch(struct subscription *subscription, void (*changed)(void *data),
+			void (*renew)(void *data), void *data);
 
 /* The context that the subscription is about is gone: it ends when its queue is empty. */
 void subscription_end(struct subscription *subscription);

@@ -29,6 +29,7 @@ struct manager {
 	struct device device;
 	ev_io device_watcher;
 	struct events events; /* who is told of the module's events */
+	struct snapshot *snapshot;	/* the newest of listing.c, while one uses it */
 	struct manager_source source;
 	struct ledger ledger; /* what was promised; current after manager_settle() only */
 	struct rates rates; /* of creations */

@@ -29,6 +29,7 @@ void answer_done(struct answer *answer)
 	if (answer->fd >= 0)
 		close(answer->fd);
 	subscription_free(answer->subscription);
+	listing_free(answer->listing);
 	*answer = (struct answer){ .fd = -1 };
 }
 
@@ -81,6 +82,18 @@ int answer_device_failed(struct answer *answer, const char *operation, int error
 	     json_put_string(parameters, "errno_name", dune_errno_name(error));
 
 	return answer_error(answer, DUNE_ERROR("ModuleFailed"), json_finish(parameters, ok));
+}
+
+int answer_listing(struct request *request, struct answer *answer, const char *name,
+		   enum listing_kind kind)
+{
+	bool share = request->call->flags & METHODS_AGAIN;
+	int r = listing_new(request->manager, request->peer, request->access, name, kind, share,
+			    &answer->listing);
+
+	if (r == -ENOMEM)
+		return r;
+	return r < 0 ? answer_device_failed(answer, "stats", r) : 0;
 }
 
 int request_device(struct request *request, struct answer *answer)
@@ -232,10 +245,7 @@ static int select_from_call(struct request *request, struct answer *answer,
 
 static int method_list(struct request *request, struct answer *answer)
 {
-	struct context_list list __attribute__((cleanup(context_list_done))) = { 0 };
-	struct json_object *parameters, *contexts;
 	const char *bad;
-	bool ok;
 	int r;
 
 	if (params_decode(request->call->parameters, NULL, 0, &bad) < 0)
@@ -243,18 +253,7 @@ static int method_list(struct request *request, struct answer *answer)
 	r = request_device(request, answer);
 	if (r)
 		return r < 0 ? r : 0;
-	r = context_list_read(&request->manager->device, &list);
-	if (r < 0)
-		return answer_device_failed(answer, "stats", r);
-	contexts = json_object_new_array();
-	ok = contexts != NULL;
-	for (size_t i = 0; ok && i < list.count; i++) {
-		if (policy_may(request->peer, request->access, list.entries[i].owner))
-			ok = json_append(contexts, context_json(&list.entries[i]));
-	}
-	parameters = json_object_new_object();
-	ok = json_put(parameters, "contexts", contexts) && ok;
-	return answer_reply(answer, json_finish(parameters, ok));
+	return answer_listing(request, answer, NULL, LISTING_CONTEXTS);
 }
 
 static int method_inspect(struct request *request, struct answer *answer)
@@ -320,26 +319,6 @@ static int sample_one(struct request *request, const struct request_selector *se
 	return 0;
 }
 
-static int sample_all(struct request *request, struct answer *answer, struct json_object *samples)
-{
-	struct context_list list __attribute__((cleanup(context_list_done))) = { 0 };
-	int r = request_device(request, answer);
-
-	if (r)
-		return r;
-	r = context_list_read(&request->manager->device, &list);
-	if (r < 0) {
-		r = answer_device_failed(answer, "stats", r);
-		return r < 0 ? r : 1;
-	}
-	for (size_t i = 0; i < list.count; i++) {
-		if (policy_may(request->peer, request->access, list.entries[i].owner) &&
-		    !json_append(samples, context_sample_json(&list.entries[i])))
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 static int answer_samples(struct answer *answer, struct json_object *samples)
 {
 	struct json_object *parameters = json_object_new_object();
@@ -376,12 +355,14 @@ static int method_stats(struct request *request, struct answer *answer)
 	if (selector.id.set || selector.name)
 		r = sample_one(request, &selector, answer, samples);
 	else
-		r = sample_all(request, answer, samples);
+		r = request_device(request, answer);
 	if (r)
 		return r < 0 ? r : 0;
 	if (request->call->flags & VARLINK_MORE)
 		answer->interval_ms = (unsigned int)interval_ms.value;
-	return answer_samples(answer, samples);
+	if (selector.id.set || selector.name)
+		return answer_samples(answer, samples);
+	return answer_listing(request, answer, NULL, LISTING_SAMPLES);
 }
 
 /* ---- the table ---- */

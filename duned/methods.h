@@ -11,7 +11,11 @@
 #include "proto/varlink.h"
 
 struct json_object;
+struct listing;
 struct subscription;
+
+/* Set in a repeated call's flags: a sample that others got a moment ago will do. */
+#define METHODS_AGAIN (1u << 31)
 
 struct answer {
 	char error[VARLINK_MAX_METHOD]; /* full name, empty on success */
@@ -19,6 +23,7 @@ struct answer {
 	int fd; /* owned; for the reply's first byte; -1: none */
 	unsigned int interval_ms; /* not 0: ask again so often, as the call had `more` */
 	struct subscription *subscription; /* owned; its events follow this reply */
+	struct listing *listing; /* owned; makes the reply instead of `parameters` */
 };
 
 /*

@@ -4,6 +4,7 @@
 #define DUNED_REQUEST_H
 
 #include "duned/json.h"
+#include "duned/listing.h"
 #include "duned/methods.h"
 
 struct dune_stats;
@@ -22,6 +23,10 @@ int answer_error_string(struct answer *answer, const char *error, const char *ke
 			const char *value);
 int answer_bad_parameter(struct answer *answer, const char *parameter);
 int answer_device_failed(struct answer *answer, const char *operation, int error);
+
+/* A reply about all contexts of that name (NULL: any) that the peer may see. */
+int answer_listing(struct request *request, struct answer *answer, const char *name,
+		   enum listing_kind kind);
 
 /* Makes the device ready: 0, 1 with the error in *answer, or -errno. */
 int request_device(struct request *request, struct answer *answer);

@@ -99,43 +99,28 @@ static int check_limit(struct request *request, struct answer *answer)
 	return stop(answer_error(answer, DUNE_ERROR("QuotaExceeded"), json_finish(parameters, ok)));
 }
 
-static bool is_about(const struct request *request, const struct event_filter *filter,
-		     const struct dune_stats *stats)
+/* The state of the one context that a stream is about. */
+static int answer_one(struct request *request, uint64_t id, struct answer *answer)
 {
-	if (filter->id && filter->id != stats->id)
-		return false;
-	if (filter->name[0] && strcmp(filter->name, stats->name) != 0)
-		return false;
-	return policy_may(request->peer, request->access, stats->owner);
-}
+	struct json_object *parameters, *contexts;
+	struct dune_stats stats;
+	int r = context_by_id(&request->manager->device, id, &stats);
+	bool ok;
 
-/* The contexts that the subscription is about. 0, 1 with an error in the answer, -errno. */
-static int read_state(struct request *request, const struct event_filter *filter,
-		      struct answer *answer, struct json_object *ret_contexts)
-{
-	struct context_list list __attribute__((cleanup(context_list_done))) = { 0 };
-	int r = context_list_read(&request->manager->device, &list);
-	bool found = false;
-
-	if (r < 0)
-		return stop(answer_device_failed(answer, "stats", r));
-	for (size_t i = 0; i < list.count; i++) {
-		if (!is_about(request, filter, &list.entries[i]))
-			continue;
-		found = true;
-		if (!json_append(ret_contexts, context_json(&list.entries[i])))
-			return -ENOMEM;
-	}
-	if (filter->id && !found)
-		return stop(answer_error_plain(answer, DUNE_ERROR("NoSuchContext")));
-	return 0;
+	if (r && r != -ENOENT)
+		return answer_device_failed(answer, "stats", r);
+	if (r || !policy_may(request->peer, request->access, stats.owner))
+		return answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
+	contexts = json_object_new_array();
+	ok = json_append(contexts, context_json(&stats));
+	parameters = json_object_new_object();
+	ok = json_put(parameters, "contexts", contexts) && ok;
+	return answer_reply(answer, json_finish(parameters, ok));
 }
 
 int method_events(struct request *request, struct answer *answer)
 {
-	struct json_object *contexts __attribute__((cleanup(json_release))) = NULL;
 	struct manager *manager = request->manager;
-	struct json_object *parameters;
 	struct event_filter filter;
 	int r = decode_filter(request, answer, &filter);
 
@@ -149,16 +134,12 @@ int method_events(struct request *request, struct answer *answer)
 		return r < 0 ? r : 0;
 	/* What happened before is in the state, and for other subscribers only. */
 	manager_drain(manager);
-	contexts = json_object_new_array();
 	answer->subscription =
 		subscription_new(&manager->events, request->peer, request->access, &filter);
-	if (!contexts || !answer->subscription)
+	if (!answer->subscription)
 		return -ENOMEM;
-	r = read_state(request, &filter, answer, contexts);
-	if (r)
-		return r < 0 ? r : 0;
-	parameters = json_object_new_object();
-	if (!json_put(parameters, "contexts", json_object_get(contexts)))
-		parameters = json_finish(parameters, false);
-	return answer_reply(answer, parameters);
+	if (filter.id)
+		return answer_one(request, filter.id, answer);
+	return answer_listing(request, answer, filter.name[0] ? filter.name : NULL,
+			      LISTING_CONTEXTS);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "duned/config.h"
+#include "duned/listing.h"
 #include "duned/manager.h"
 #include "duned/methods.h"
 #include "proto/varlink.h"
@@ -51,10 +52,18 @@ static void call_one(struct manager *manager, const char *message, size_t size, 
 	if (varlink_call_decode(message, size, &call, NULL) < 0)
 		return;
 	require(methods_answer(manager, peer, &call, &answer) == 0);
-	require(varlink_reply_encode(answer.error[0] ? answer.error : NULL, answer.parameters,
-				     !answer.error[0] &&
-					     (answer.interval_ms || answer.subscription),
-				     &bytes, &encoded_size) == 0);
+	if (answer.listing && !answer.error[0]) {
+		int r;
+
+		while ((r = listing_step(answer.listing, false, &bytes, &encoded_size)) > 0)
+			;
+		require(r == 0);
+	} else {
+		require(varlink_reply_encode(
+				answer.error[0] ? answer.error : NULL, answer.parameters,
+				!answer.error[0] && (answer.interval_ms || answer.subscription),
+				&bytes, &encoded_size) == 0);
+	}
 	require(varlink_reply_decode(bytes, encoded_size - 1, &reply, NULL) == 0);
 	if (peer == &stranger)
 		require(!strstr(bytes, "\"owner\":1000"));

@@ -35,7 +35,7 @@ static struct subscription *subscribe(const struct peer *peer, struct event_filt
 	struct subscription *subscription = subscription_new(&events, peer, ACCESS_OWNER, &filter);
 
 	ck_assert_ptr_nonnull(subscription);
-	subscription_watch(subscription, count_notice, &notified);
+	subscription_watch(subscription, count_notice, NULL, &notified);
 	return subscription;
 }
 
