@@ -52,8 +52,8 @@ u64 context_counter(struct dune_context *ctx, unsigned int counter)
 		sum += READ_ONCE(vcpu->counters[counter]);
 		/* The runtime answers these without an exit, and keeps its own count. */
 		if (counter == DUNE_COUNT_UNKNOWN_CALLS)
-			sum += READ_ONCE(*(u64 *)(page_address(vcpu->args_page) +
-						  DUNE_ARGS_UNKNOWN_CALLS));
+			sum += READ_ONCE(
+				*(u64 *)(page_address(vcpu->args_page) + DUNE_ARGS_UNKNOWN_CALLS));
 	}
 	return context_counted(ctx, counter, sum);
 }
