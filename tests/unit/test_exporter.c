@@ -486,13 +486,14 @@ END_TEST
 
 START_TEST(an_empty_history_is_a_document)
 {
-	struct json_object *object;
+	struct json_object *object, *problem;
 
 	sample_set_down(&sample, "a \"quote\" and a \\");
 	object = document();
 	ck_assert_str_eq(past(object, "time", NULL), "[]");
-	json_object_object_get_ex(object, "problem", &object);
-	ck_assert_str_eq(json_object_get_string(object), "a \"quote\" and a \\");
+	json_object_object_get_ex(object, "problem", &problem);
+	ck_assert_str_eq(json_object_get_string(problem), "a \"quote\" and a \\");
+	json_object_put(object);
 }
 END_TEST
 
