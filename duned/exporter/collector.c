@@ -90,6 +90,18 @@ static int ask_totals(struct dune_client *client, struct sample *sample)
 	return 0;
 }
 
+static int ask_quotas(struct dune_client *client, struct sample *sample)
+{
+	struct dune_client_quota_list *list;
+	int r = dune_client_get_quota(client, "host", NULL, &list);
+
+	if (r < 0)
+		return r;
+	sample_take_quotas(sample, list);
+	dune_client_quota_list_free(list);
+	return 0;
+}
+
 static int ask_list(struct dune_client *client, const struct collector_options *options,
 		    struct sample *sample)
 {
@@ -122,6 +134,10 @@ static int ask(struct dune_client *client, const struct collector_options *optio
 	if (r < 0)
 		snprintf(sample->problem, sizeof(sample->problem), "no counters: %.200s",
 			 dune_client_error_text(client));
+	/* Without an answer what Info told of quotas stands. */
+	r = ask_quotas(client, sample);
+	if (r < 0 && !is_answer(client))
+		return r;
 	if (options->max_users)
 		r = ask_list(client, options, sample);
 	return r < 0 && !is_answer(client) ? r : 0;

@@ -146,6 +146,21 @@ void sample_take_totals(struct sample *sample, const struct dune_client_totals *
 	take_names(&sample->messages, &totals->messages);
 }
 
+void sample_take_quotas(struct sample *sample, const struct dune_client_quota_list *list)
+{
+	memset(sample->quotas, 0, sizeof(sample->quotas));
+	for (size_t i = 0; i < list->nr; i++) {
+		const struct dune_client_quota *quota = list->quotas[i];
+
+		if (strcmp(quota->scope, "host") != 0 || !quota->limited || !quota->counted)
+			continue;
+		for (unsigned int n = 0; n < DUNE_NR_LIMITS; n++)
+			if (strcmp(quota->resource, dune_limit_name(n)) == 0)
+				sample->quotas[n] =
+					(struct sample_quota){ true, quota->used, quota->maximum };
+	}
+}
+
 /* ---- by owner ---- */
 
 static int by_uid(const void *a, const void *b)

@@ -14,6 +14,7 @@
 
 struct dune_client_info;
 struct dune_client_list;
+struct dune_client_quota_list;
 struct dune_client_totals;
 
 #define SAMPLE_PAGE_BYTES  4096
@@ -125,6 +126,9 @@ struct sample {
 /* Take over what a reply says. Names that are not known are added to "other" or dropped. */
 void sample_take_info(struct sample *sample, const struct dune_client_info *info);
 void sample_take_totals(struct sample *sample, const struct dune_client_totals *totals);
+
+/* The quotas of the host; one that is unlimited is not known, it has nothing to be a part of. */
+void sample_take_quotas(struct sample *sample, const struct dune_client_quota_list *list);
 
 /* Sums by owner: the max_users with the most contexts, and one for the others. */
 void sample_take_list(struct sample *sample, const struct dune_client_list *list, size_t max_users);

@@ -245,6 +245,32 @@ START_TEST(users_are_capped)
 }
 END_TEST
 
+START_TEST(quotas_of_the_host)
+{
+	static const struct dune_client_quota quotas[] = {
+		{ "host", NULL, "contexts", true, 10, true, 12, "default" },
+		{ "host", NULL, "vcpus", false, 0, true, 3, "a" },
+		{ "host", NULL, "ept_pages", true, 7, false, 0, "a" },
+		{ "host", NULL, "create_rate", true, 7, true, 1, "a" },
+		{ "user", "1", "private_pages", true, 7, true, 1, "a" },
+		{ "host", NULL, "of_tomorrow", true, 7, true, 1, "a" },
+	};
+	const struct dune_client_quota *pointers[NR_ROWS(quotas)];
+	const struct dune_client_quota_list list = { NR_ROWS(quotas), pointers };
+
+	for (int i = 0; i < NR_ROWS(quotas); i++)
+		pointers[i] = &quotas[i];
+	sample.quotas[DUNE_LIMIT_VCPUS].known = true;
+	sample_take_quotas(&sample, &list);
+	ck_assert(sample.quotas[DUNE_LIMIT_CONTEXTS].known);
+	ck_assert_uint_eq(sample.quotas[DUNE_LIMIT_CONTEXTS].used, 12);
+	ck_assert_uint_eq(sample.quotas[DUNE_LIMIT_CONTEXTS].maximum, 10);
+	ck_assert(!sample.quotas[DUNE_LIMIT_VCPUS].known);
+	ck_assert(!sample.quotas[DUNE_LIMIT_EPT].known);
+	ck_assert(!sample.quotas[DUNE_LIMIT_PRIVATE].known);
+}
+END_TEST
+
 START_TEST(text_from_elsewhere_is_printable)
 {
 	struct dune_client_info info = { .version = "1\n2\"\x80 3",
@@ -548,6 +574,7 @@ int main(void)
 	tcase_add_test(tests, names_that_are_not_known_are_summed);
 	tcase_add_test(tests, names_of_the_service_are_bounded);
 	tcase_add_test(tests, users_are_capped);
+	tcase_add_test(tests, quotas_of_the_host);
 	tcase_add_test(tests, text_from_elsewhere_is_printable);
 	tcase_add_test(tests, both_formats);
 	tcase_add_test(tests, what_is_not_known_is_not_shown);

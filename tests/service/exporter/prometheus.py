@@ -84,7 +84,7 @@ class Host:
 
     def start_duned(self, device="fake"):
         config = self.folder / "duned.conf"
-        config.write_text("")
+        config.write_text("[quota host]\nvcpus = 4096\n")
         self.start("duned", B / "tests/unit/duned-fake", f"--socket={self.socket}",
                    f"--config={config}", f"--device={device}")
         wait_for("duned listens", self.socket.exists)
@@ -179,6 +179,9 @@ def test_scraped(host):
     fd = make_context(host)
     wait_for("a context is seen", lambda: host.value("sum(dune_quota_contexts_used)") == 1)
     check(host.value("dune_context_creations_total") == 1, "it was created")
+    check(host.value("dune_quota_vcpus_limit") == 4096, "a quota of the configuration")
+    check(host.value("dune_quota_vcpus_used") == 64, "and what is promised of it")
+    check(host.value("dune_quota_ept_memory_limit_bytes") is None, "none where there is no limit")
     check(host.value('dune_user_contexts{uid="%d"}' % os.getuid()) == 1, "it is its owner's")
     os.close(fd)
     wait_for("and is gone", lambda: host.value("sum(dune_quota_contexts_used)") == 0)
