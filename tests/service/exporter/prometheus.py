@@ -239,8 +239,9 @@ def test_without_module(host):
     host.stop("duned")
     host.socket.unlink(missing_ok=True)
     host.start_duned("fake:absent")
-    wait_for("the module is missed", lambda: host.value("dune_module_up") == 0)
-    check(host.value("dune_up") == 1, "but the service is up")
+    wait_for("the module is missed, the service is up",
+             lambda: host.value("dune_module_up + 2 * dune_up") == 2)
+    check(host.value("sum(dune_memory_bytes)") is None, "no memory of no module")
     check(not lint(host.metrics()[1]), "and the text is clean")
 
 
