@@ -47,7 +47,7 @@ objs = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
 user: duned
 duned: $(B)/duned/duned
 
-PROTO_OBJS := $(patsubst %,$(B)/proto/%.o,bugs json_gate names varlink)
+PROTO_OBJS := $(patsubst %,$(B)/proto/%.o,bugs json_gate json_text names varlink)
 DUNED_OBJS = $(call objs,duned)
 DUNED_LIBS := -lev -ljson-c -lsystemd
 # proto/ is linked into programs and into libdune.so
@@ -310,7 +310,13 @@ $(B)/tests/unit/kmod/controls.o: kmod/vmx/controls.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-field-initializers -MMD -MP -c -o $@ $<
 $(B)/tests/unit/test_controls: $(B)/tests/unit/kmod/controls.o
 
-unit-programs: $(UNIT_TESTS) $(B)/tests/unit/duned-fake $(B)/tests/unit/fake-module $(B)/duned/duned $(B)/dunectl/dunectl exporter
+# What fails on purpose: see tests/unit/fail_shim.c
+$(B)/tests/unit/fail_shim.so: tests/unit/fail_shim.c tests/unit/fail_control.h
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 -O2 -g $(WARN) $(WERROR) -fPIC -shared -o $@ $<
+
+unit-programs: $(UNIT_TESTS) $(B)/tests/unit/fail_shim.so $(B)/tests/unit/duned-fake $(B)/tests/unit/fake-module $(B)/duned/duned $(B)/dunectl/dunectl exporter
 
 ## check-unit	unit tests on this host, SAN=1 for sanitizers
 check-unit: unit-programs

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/json_text.h"
+
 bool json_put(struct json_object *object, const char *key, struct json_object *value)
 {
-	if (object && value && json_object_object_add(object, key, value) == 0)
+	if (object && value && json_text_add(object, key, value) == 0)
 		return true;
 	json_object_put(value);
 	return false;

@@ -19,6 +19,7 @@
 #include "duned/drain.h"
 #include "duned/listen.h"
 #include "duned/log.h"
+#include "duned/loop_memory.h"
 #include "duned/manager.h"
 #include "duned/reload.h"
 #include "duned/server.h"
@@ -189,6 +190,7 @@ static int serve(const struct options *options, const struct manager_source *sou
 	r = listen_open(options->socket, &listen);
 	if (r < 0)
 		return 1;
+	loop_memory_init();
 	loop = ev_default_loop(EVFLAG_NOENV);
 	if (!loop || manager_init(&manager, loop, config, options->device) < 0) {
 		log_error("no event loop, or no memory: %s", strerror(errno));

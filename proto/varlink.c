@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "proto/json_gate.h"
+#include "proto/json_text.h"
 
 #define INPUT_STEP 4096		/* the buffer grows from this by doubling */
 
@@ -101,19 +102,14 @@ static int message_parse(const char *message, size_t size_bytes, struct json_obj
 			 const char **ret_why)
 {
 	struct json_gate_error error;
-	struct json_tokener *tokener;
 	struct json_object *object;
 
 	if (size_bytes >= VARLINK_MAX_REPLY)
 		return decode_fail(-EBADMSG, "too long", ret_why);
 	if (json_gate(message, size_bytes, &error) < 0)
 		return decode_fail(-EBADMSG, error.reason, ret_why);
-	/* json-c counts one level for a scalar inside the innermost container */
-	tokener = json_tokener_new_ex(JSON_GATE_MAX_DEPTH + 2);
-	if (!tokener)
+	if (json_text_read(message, size_bytes, &object) < 0)
 		return decode_fail(-ENOMEM, "out of memory", ret_why);
-	object = json_tokener_parse_ex(tokener, message, (int)size_bytes);
-	json_tokener_free(tokener);
 	if (!json_object_is_type(object, json_type_object)) {
 		json_object_put(object);
 		return decode_fail(-EPROTO, "not an object", ret_why);
@@ -269,7 +265,7 @@ void varlink_reply_done(struct varlink_reply *reply)
 /* Takes the value's reference also on failure; NULL is a failure to make it. */
 static int object_add(struct json_object *object, const char *key, struct json_object *value)
 {
-	if (value && json_object_object_add(object, key, value) == 0)
+	if (value && json_text_add(object, key, value) == 0)
 		return 0;
 	json_object_put(value);
 	return -ENOMEM;
@@ -278,23 +274,12 @@ static int object_add(struct json_object *object, const char *key, struct json_o
 static int message_bytes(struct json_object *message, size_t max_bytes, char **ret_bytes,
 			 size_t *ret_size)
 {
-	const char *text;
 	size_t length;
-	char *bytes;
+	int r = json_text_write(message, max_bytes, ret_bytes, &length);
 
-	text = json_object_to_json_string_length(
-		message, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
-	if (!text)
-		return -ENOMEM;
-	if (length >= max_bytes)
-		return -EMSGSIZE;
-	bytes = malloc(length + 1);
-	if (!bytes)
-		return -ENOMEM;
-	memcpy(bytes, text, length + 1);
-	*ret_bytes = bytes;
-	*ret_size = length + 1;
-	return 0;
+	if (!r)
+		*ret_size = length + 1;
+	return r;
 }
 
 static void put_object(struct json_object **object)

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct decode_struct *const shapes[] = {
 	&shape_nothing, &shape_created, &shape_list,   &shape_inspection,
-	&shape_stats,	&shape_info,	&shape_totals,   &shape_events,
+	&shape_stats,	&shape_info,	&shape_totals, &shape_events,
 };
 
 static void require(bool condition)

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Everything that takes memory or makes a descriptor in the service fails once, on each way that leads to
+ * it, while a client does all that the service offers. Whatever the client gets then, the service stays,
+ * the next client is served, and no block and no descriptor is lost.
+ */
+#include <dirent.h>
+#include <limits.h>
+#include <sys/mman.h>
+
+#include "tests/unit/fail_control.h"
+#include "tests/unit/test_duned_run.h"
+
+#define M(name)	  "{\"method\":\"io.dune.Manager." name "\"}"
+#define ROUND_MAX 6000 /* ways that are tried; more fail the test, so that it is looked at */
+
+static struct service service;
+static struct fail_control *control;
+
+static void setup(void)
+{
+	char path[PATH_MAX], preload[PATH_MAX + 64];
+	int fd;
+
+	service_setup(&service);
+	snprintf(path, sizeof(path), "%s/control", service.folder);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, sizeof(*control)), 0);
+	control = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ck_assert_ptr_ne(control, MAP_FAILED);
+	close(fd);
+	file_write(service.config, "[connections]\nper-user = 1024\n");
+	ck_assert_int_eq(setenv("FAIL_CONTROL", path, 1), 0);
+	ck_assert_ptr_nonnull(realpath(build_folder(), path));
+	snprintf(preload, sizeof(preload), "%s/tests/unit/fail_shim.so", path);
+	ck_assert_int_eq(access(preload, R_OK), 0);
+	ck_assert_int_eq(setenv("LD_PRELOAD", preload, 1), 0);
+	service_spawn(&service, "tests/unit/duned-fake", "--socket", service.socket, "--config",
+		      service.config, "--device", "fake", NULL);
+	unsetenv("LD_PRELOAD");
+	close(client_new(&service));
+}
+
+static void show_log(void)
+{
+	char command[160];
+
+	snprintf(command, sizeof(command), "tail -n 20 %s >&2", service.log);
+	if (system(command))
+		perror(command);
+}
+
+/* The service, or what it left, when it is no more. */
+static void expect_alive(void)
+{
+	if (waitpid(service.pid, NULL, WNOHANG) == 0)
+		return;
+	service.pid = 0;
+	show_log();
+	ck_abort_msg("call %u: the service is gone", control->fail_at);
+}
+
+static void teardown(void)
+{
+	munmap(control, sizeof(*control));
+	service_teardown(&service);
+}
+
+/* ---- a client that takes what it gets ---- */
+
+/* Reads one reply; its descriptor, or -1. False at the end of the stream; a silent service fails. */
+static bool take(int fd, int *ret_fd)
+{
+	static char bytes[1 << 16];
+	char space[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+	bool whole = false;
+
+	*ret_fd = -1;
+	while (!whole) {
+		struct iovec vector = { bytes, sizeof(bytes) };
+		struct msghdr header = { .msg_iov = &vector,
+					 .msg_iovlen = 1,
+					 .msg_control = space,
+					 .msg_controllen = sizeof(space) };
+		ssize_t n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
+
+		if (n == 0 || (n < 0 && errno == ECONNRESET))
+			return false;
+		ck_assert_msg(n > 0, "no answer to call %u: %s", control->fail_at, strerror(errno));
+		if (CMSG_FIRSTHDR(&header))
+			memcpy(ret_fd, CMSG_DATA(CMSG_FIRSTHDR(&header)), sizeof(int));
+		whole = !bytes[n - 1];
+	}
+	return true;
+}
+
+/* Sends one call in two pieces; the answer's descriptor. */
+static int ask(int fd, const char *call)
+{
+	size_t size = strlen(call) + 1, half = size / 2;
+	int passed;
+
+	if (send(fd, call, half, MSG_NOSIGNAL) < 0 ||
+	    send(fd, call + half, size - half, MSG_NOSIGNAL) < 0)
+		return -1;
+	take(fd, &passed);
+	return passed;
+}
+
+static void ask_alone(const char *call)
+{
+	int fd, passed;
+
+	expect_alive();
+	fd = client_new(&service);
+	passed = ask(fd, call);
+
+	if (passed >= 0)
+		close(passed);
+	close(fd);
+}
+
+static void pass_descriptors(void)
+{
+	char space[CMSG_SPACE(2 * sizeof(int))] __attribute__((aligned(8))) = { 0 };
+	struct iovec vector = { (char *)"{", 1 };
+	struct msghdr header = { .msg_iov = &vector,
+				 .msg_iovlen = 1,
+				 .msg_control = space,
+				 .msg_controllen = sizeof(space) };
+	struct cmsghdr *control_header = CMSG_FIRSTHDR(&header);
+	const int fds[2] = { 0, 1 };
+	int fd = client_new(&service), passed;
+
+	control_header->cmsg_level = SOL_SOCKET;
+	control_header->cmsg_type = SCM_RIGHTS;
+	control_header->cmsg_len = CMSG_LEN(sizeof(fds));
+	memcpy(CMSG_DATA(control_header), fds, sizeof(fds));
+	if (sendmsg(fd, &header, MSG_NOSIGNAL) > 0)
+		take(fd, &passed);
+	close(fd);
+}
+
+/* A stream about events, while contexts come and go. */
+static void subscribe(void)
+{
+	int events = client_new(&service), stats = client_new(&service), fd, passed;
+	static const char create[] = "{\"method\":\"io.dune.Manager.Create\",\"parameters\":"
+				     "{\"name\":\"n\",\"limits\":{\"vcpus\":2}}}";
+
+	ask(events, "{\"method\":\"io.dune.Manager.Events\",\"more\":true}");
+	ask(stats, "{\"method\":\"io.dune.Manager.Stats\",\"more\":true,\"parameters\":"
+		   "{\"interval_ms\":100}}");
+	fd = client_new(&service);
+	passed = ask(fd, create);
+	if (passed >= 0)
+		ck_assert_int_eq(write(passed, "r", 1), 1);
+	ask(fd, M("List"));
+	ask(fd, "{\"method\":\"io.dune.Manager.Inspect\",\"parameters\":{\"name\":\"n\"}}");
+	ask(fd, "{\"method\":\"io.dune.Manager.Stats\",\"parameters\":{\"name\":\"n\"}}");
+	if (passed >= 0)
+		ck_assert_int_eq(write(passed, "p", 1), 1);
+	ask(fd, "{\"method\":\"io.dune.Manager.Inspect\",\"parameters\":{\"name\":\"n\"}}");
+	ask(fd, "{\"method\":\"io.dune.Manager.Kill\",\"parameters\":{\"name\":\"n\"}}");
+	if (passed >= 0)
+		close(passed);
+	close(fd);
+	close(stats);
+	close(events);
+}
+
+static void do_everything(void)
+{
+	ask_alone("{\"method\":\"org.varlink.service.GetInfo\"}");
+	ask_alone("{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":"
+		  "{\"interface\":\"io.dune.Manager\"}}");
+	ask_alone(M("Info"));
+	ask_alone(M("Totals"));
+	ask_alone(M("GetQuota"));
+	ask_alone(M("NoSuchMethod"));
+	ask_alone("{\"method\":\"io.dune.Manager.Kill\",\"parameters\":{\"id\":\"1\"}}");
+	ask_alone("{\"method\":\"io.dune.Manager.Kill\",\"parameters\":{\"id\":999}}");
+	ask_alone("{\"method\":");
+	subscribe();
+	pass_descriptors();
+}
+
+/* ---- what must hold afterwards ---- */
+
+static int count_descriptors(void)
+{
+	char path[64];
+	DIR *folder;
+	int count = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", service.pid);
+	folder = opendir(path);
+	ck_assert_ptr_nonnull(folder);
+	while (readdir(folder))
+		count++;
+	closedir(folder);
+	return count;
+}
+
+/* Waits until the service holds no more than it did; what it still holds then is lost. */
+static void expect_nothing_lost(int64_t blocks, int descriptors)
+{
+	for (int i = 0; i < 300; i++) {
+		if (__atomic_load_n(&control->blocks, __ATOMIC_RELAXED) <= blocks &&
+		    count_descriptors() <= descriptors)
+			return;
+		/* Contexts that ended with their client are seen by the next call. */
+		if (i % 10 == 9)
+			ask_alone(M("List"));
+		usleep(1000);
+	}
+	show_log();
+	ck_abort_msg("call %u: %lld blocks instead of %lld, %d descriptors instead of %d",
+		     control->fail_at, (long long)control->blocks, (long long)blocks,
+		     count_descriptors(), descriptors);
+}
+
+static void expect_service(void)
+{
+	int fd = client_new(&service);
+	int passed;
+
+	client_send_text(fd, M("Create"));
+	ck_assert_msg(strstr(client_receive_fd(fd, &passed), "\"context_fd\":0"),
+		      "call %u: the next creation fails", control->fail_at);
+	ck_assert_int_ge(passed, 0);
+	close(passed);
+	close(fd);
+}
+
+static bool seen_before(uint32_t call)
+{
+	for (uint32_t i = 0; i < call; i++) {
+		if (control->ways[i] == control->ways[call])
+			return true;
+	}
+	return false;
+}
+
+START_TEST(everything_fails_once)
+{
+	uint32_t calls, ways = 0, failed = 0;
+	int64_t blocks;
+	int descriptors;
+
+	for (int i = 0; i < 3; i++)
+		do_everything();
+	expect_service();
+	usleep(200000);
+	ask_alone(M("List"));
+	usleep(100000);
+	control->recording = control->armed = 1;
+	do_everything();
+	control->armed = control->recording = 0;
+	calls = control->count;
+	ck_assert_uint_gt(calls, 1000);
+	ck_assert_uint_lt(calls, FAIL_MAX_CALLS);
+	usleep(100000);
+	ask_alone(M("List"));
+	usleep(100000);
+	blocks = control->blocks;
+	descriptors = count_descriptors();
+	for (uint32_t call = 0; call < calls; call++) {
+		if (seen_before(call))
+			continue;
+		ck_assert_uint_lt(++ways, ROUND_MAX);
+		control->count = control->failed = 0;
+		control->fail_at = call + 1;
+		__atomic_store_n(&control->armed, 1, __ATOMIC_SEQ_CST);
+		do_everything();
+		__atomic_store_n(&control->armed, 0, __ATOMIC_SEQ_CST);
+		failed += control->failed;
+		expect_alive();
+		expect_service();
+		expect_nothing_lost(blocks, descriptors);
+	}
+	ck_assert_uint_ge(failed * 10, ways * 9);
+	printf("failures: %u calls by %u ways, %u made to fail; nothing lost\n", calls, ways,
+	       failed);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("duned_failures");
+	TCase *tests = tcase_create("failures");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tests, 900);
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, everything_fails_once);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
