@@ -471,7 +471,7 @@ demo: deps
 # ---- tests: service ----
 .PHONY: check-service
 ## check-service	the service under systemd, in Debian 12 and 13 roots (made once); CASES="..."
-check-service: user $(B)/tests/unit/duned-fake
+check-service: user $(B)/tests/unit/duned-fake $(B)/tests/unit/fake-module $(B)/tests/service/hold_contexts
 	@B=$(B) MAKE="$(MAKE)" tests/service/run $(CASES)
 
 # duned's engine with the certification's methods instead of its own

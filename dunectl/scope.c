@@ -16,13 +16,13 @@
 
 #include "dunectl/scope.h"
 
-#define MANAGER_NAME		"org.freedesktop.systemd1"
-#define MANAGER_PATH		"/org/freedesktop/systemd1"
-#define MANAGER_INTERFACE	"org.freedesktop.systemd1.Manager"
-#define USEC_PER_MSEC		1000
-#define DEFAULT_TIMEOUT_MS	10000
-#define JOB_MAX			256	/* bytes of a job's object path */
-#define RESULT_MAX		32
+#define MANAGER_NAME	   "org.freedesktop.systemd1"
+#define MANAGER_PATH	   "/org/freedesktop/systemd1"
+#define MANAGER_INTERFACE  "org.freedesktop.systemd1.Manager"
+#define USEC_PER_MSEC	   1000
+#define DEFAULT_TIMEOUT_MS 10000
+#define JOB_MAX		   256 /* bytes of a job's object path */
+#define RESULT_MAX	   32
 
 /* The job that makes the scope; no result while it goes on. */
 struct job {
@@ -133,7 +133,8 @@ static int new_request(sd_bus *bus, const struct scope *scope, const char *what,
 	r = sd_id128_randomize(&random);
 	if (r < 0)
 		return r;
-	snprintf(name, sizeof(name), "dune-%d-%08x.scope", (int)getpid(), (uint32_t)random.qwords[0]);
+	snprintf(name, sizeof(name), "dune-%d-%08x.scope", (int)getpid(),
+		 (uint32_t)random.qwords[0]);
 	describe(description, sizeof(description), what);
 	snprintf(slice, sizeof(slice), "%s%s", scope->slice,
 		 suffix && strcmp(suffix, ".slice") == 0 ? "" : ".slice");

@@ -13,25 +13,25 @@
 #include "dunectl/dunectl.h"
 #include "dunectl/scope.h"
 
-#define USEC_PER_SEC	1000000.0
-#define PERCENT_MAX	100000.0	/* of a quota of CPU time: a thousand CPUs */
-#define WEIGHT_MAX	10000
+#define USEC_PER_SEC 1000000.0
+#define PERCENT_MAX  100000.0 /* of a quota of CPU time: a thousand CPUs */
+#define WEIGHT_MAX   10000
 
 enum kind {
 	KIND_BOOL,
-	KIND_SIZE,	/* bytes, a share of the host's memory, or infinity */
-	KIND_COUNT,	/* a number, a share of the host's maximum, or infinity */
+	KIND_SIZE, /* bytes, a share of the host's memory, or infinity */
+	KIND_COUNT, /* a number, a share of the host's maximum, or infinity */
 	KIND_WEIGHT,
-	KIND_CPU,	/* percent of one CPU, or infinity */
-	KIND_TIME,	/* seconds, or infinity */
+	KIND_CPU, /* percent of one CPU, or infinity */
+	KIND_TIME, /* seconds, or infinity */
 	KIND_TEXT,
 };
 
 static const struct row {
 	const char *name;
 	enum kind kind;
-	const char *bus_name;	/* NULL: the same */
-	const char *share_name;	/* on the bus, for a value in percent */
+	const char *bus_name; /* NULL: the same */
+	const char *share_name; /* on the bus, for a value in percent */
 } rows[] = {
 	{ "CPUAccounting", KIND_BOOL, NULL, NULL },
 	{ "CPUQuota", KIND_CPU, "CPUQuotaPerSecUSec", NULL },
@@ -83,9 +83,10 @@ static int parse_percent(const char *text, double max, double *ret_percent)
 
 static int parse_bool(const char *text, uint64_t *ret_value)
 {
-	static const char *const words[][2] = {
-		{ "no", "yes" }, { "false", "true" }, { "off", "on" }, { "0", "1" }
-	};
+	static const char *const words[][2] = { { "no", "yes" },
+						{ "false", "true" },
+						{ "off", "on" },
+						{ "0", "1" } };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		for (uint64_t value = 0; value < 2; value++)

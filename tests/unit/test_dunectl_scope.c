@@ -11,8 +11,8 @@
 
 #include "dunectl/scope.h"
 
-#define CREATED                                                                               \
-	"{\"context\":{\"id\":7,\"name\":\"seven\",\"owner\":0,\"created_usec\":5,"           \
+#define CREATED                                                                     \
+	"{\"context\":{\"id\":7,\"name\":\"seven\",\"owner\":0,\"created_usec\":5," \
 	"\"limits\":{},\"usage\":{},\"state\":\"new\"},\"context_fd\":0}"
 
 static struct run run;
@@ -173,9 +173,9 @@ END_TEST
 
 /* How the manager of a test behaves: what it answers to StartTransientUnit. */
 struct behaviour {
-	const char *error;	/* NULL: takes it */
-	const char *result;	/* of the job; NULL: it never ends */
-	bool silent;		/* no answer at all */
+	const char *error; /* NULL: takes it */
+	const char *result; /* of the job; NULL: it never ends */
+	bool silent; /* no answer at all */
 };
 
 /* As a bus hands signals on: with the sender's name, which matches look at. */
@@ -238,8 +238,7 @@ _Noreturn static void serve(int listener, const struct behaviour *behaviour)
 	alarm(30);
 	if (fd < 0 || sd_id128_randomize(&id) < 0 || sd_bus_new(&bus) < 0 ||
 	    sd_bus_set_fd(bus, fd, fd) < 0 || sd_bus_set_server(bus, 1, id) < 0 ||
-	    sd_bus_start(bus) < 0 ||
-	    sd_bus_add_filter(bus, NULL, on_call, (void *)behaviour) < 0)
+	    sd_bus_start(bus) < 0 || sd_bus_add_filter(bus, NULL, on_call, (void *)behaviour) < 0)
 		_exit(1);
 	do {
 		r = sd_bus_process(bus, NULL);

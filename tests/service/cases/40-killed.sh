@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=sh disable=SC2154
 # SIGKILL while clients wait in the socket: the next instance answers every one of them. The same
-# when it was stopped. Twenty kills in a row do not run into systemd's start limit.
+# when it was stopped. Ten kills in a row do not run into systemd's start limit.
 service_reset
 systemctl start duned.service
 
@@ -33,7 +33,7 @@ systemctl stop duned.service
 clients 50
 answered "a start by the socket"
 
-for _ in $(seq 20); do
+for _ in $(seq 10); do
 	pid=$(main_pid)
 	kill -KILL "$pid"
 	eventually 20 is_replaced "$pid"
