@@ -86,3 +86,12 @@ journal_since() {
 	journalctl --sync
 	journalctl --after-cursor="$1" -o cat -u duned.service
 }
+
+# journal_of MARK SYMBOL: the entries with that row's id of duned/message_ids.h, as JSON. Not by a match on
+# the field: beside --after-cursor= systemd 252 loses the first entry that matches.
+journal_of() {
+	id=$(sed -n "s/.*X($2, \"\([0-9a-f]*\)\".*/\1/p" $tests/message_ids.h)
+	[ -n "$id" ] || fail "no message $2"
+	journalctl --sync
+	journalctl --after-cursor="$1" -o json -u duned.service | grep "\"MESSAGE_ID\":\"$id\""
+}

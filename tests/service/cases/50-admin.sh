@@ -48,13 +48,11 @@ dunectl info >/dev/null
 pkill -u eve
 eventually 20 as bob dunectl info
 
-id=$(sed -n 's/.*X(CONNECTIONS_LIMIT, "\([0-9a-f]*\)".*/\1/p' $tests/message_ids.h)
-journalctl --sync
-journalctl --after-cursor="$mark" -o json MESSAGE_ID="$id" >/tmp/refusals
+journal_of "$mark" CONNECTIONS_LIMIT >/tmp/refusals
 contains "\"DUNE_UID\":\"$(id -u eve)\"" /tmp/refusals
 contains '"DUNE_LIMIT":"connections' /tmp/refusals
 journalctl --update-catalog
-journalctl --after-cursor="$mark" -x MESSAGE_ID="$id" >/tmp/explained
+journalctl --after-cursor="$mark" -x -u duned.service >/tmp/explained
 contains "Subject: A client was refused because of too many connections" /tmp/explained
 if grep '@DUNE_' /tmp/explained; then
 	fail "the message lacks fields that its text names"
