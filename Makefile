@@ -508,11 +508,12 @@ $(B)/tests/service/%: tests/service/progs/%.c $(B)/libdune.a
 check-containers: user $(B)/tests/unit/duned-fake $(B)/tests/service/hold_contexts
 	@B=$(B) tests/service/containers
 
-## check		all tests: check-style, -unit, -abi, -exporter, -service, -certification, -crash, -vm
+## check		all tests: check-style, -unit, -abi, -exporter, -service, -containers, -packages, -certification,
+##		-crash, -vm
 .PHONY: check
 check:
 	@MAKE="$(MAKE)" tests/check $(B) check-style check-unit check-abi check-exporter check-service \
-		check-certification check-crash check-vm
+		check-containers check-packages check-certification check-crash check-vm
 
 # ---- deps, install, style, clean ----
 # Debian 12 packages: compilers and libraries; the emulated machine and its kernel; Debian programs that
@@ -521,7 +522,8 @@ DEPS := gcc g++ libc6-dev make pkg-config libsystemd-dev libjson-c-dev libev-dev
 	libmicrohttpd-dev check \
 	linux-headers-cloud-amd64 kmod bochs bochs-term bochsbios vgabios nasm cpio lz4 zstd xz-utils \
 	python3 busybox-static gawk sqlite3 strace file coreutils util-linux bsdutils \
-	clang-format sparse shellcheck mmdebstrap systemd-container procps debian-archive-keyring
+	clang-format sparse shellcheck mmdebstrap systemd-container procps debian-archive-keyring \
+	dpkg-dev debhelper dh-dkms lintian python3-yaml
 
 .PHONY: deps
 ## deps		install the Debian packages that are missing, with apt-get (and sudo if need be)
