@@ -615,7 +615,8 @@ install: user $(B)/systemd/duned.service $(B)/systemd/dune-exporter.service $(B)
 	@[ -n "$(DESTDIR)" ] || ldconfig
 	@echo "  installed below $(DESTDIR)$(PREFIX); next, as root: systemd-sysusers &&" \
 		"systemd-tmpfiles --create && udevadm control --reload && systemctl daemon-reload &&" \
-		"systemctl enable --now duned.socket; dunectl doctor tells what else is missing"
+		"journalctl --update-catalog && systemctl enable --now duned.socket duned-admin.socket;" \
+		"dunectl doctor tells what else is missing"
 
 ## uninstall	remove what install put there, except the configuration
 uninstall:

@@ -4,10 +4,13 @@
 service_reset
 systemctl start duned.service
 systemctl disable --now duned.socket duned-admin.socket duned.service
-[ ! -e /run/dune/io.dune.Manager ] || [ -z "$(ss -xl 2>/dev/null | grep dune)" ] || fail "the socket listens"
+for socket in /run/dune/io.dune.Manager /run/dune/io.dune.Manager.admin; do
+	[ ! -e $socket ] || fail "$socket is still there"
+done
 if pgrep -x duned; then
 	fail "duned runs"
 fi
 if dunectl info >/tmp/info 2>&1; then
 	fail "somebody answers"
 fi
+contains "the service is not running" /tmp/info
