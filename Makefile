@@ -65,7 +65,7 @@ $(B)/duned/interfaces.o: $(wildcard proto/*.varlink)
 user: exporter
 exporter: $(B)/duned/exporter/dune-exporter
 EXPORTER_LIBS := -lmicrohttpd -lev -lsystemd -ljson-c -lpthread -lm
-EXPORTER_PAGE := $(addprefix duned/exporter/page.,html css js)
+EXPORTER_PAGE := $(addprefix duned/exporter/page,.html .css _basics.js _chart.js .js)
 
 $(B)/duned/exporter/page_data.c: duned/exporter/embed.py $(EXPORTER_PAGE)
 	$(call say,EMBED,$@)
@@ -350,8 +350,9 @@ $(B)/fuzz/%.o: %.c
 $(B)/fuzz/duned/interfaces.o: $(wildcard proto/*.varlink)
 
 # From an archive: a fuzzer has in it what it calls, and libFuzzer looks at no other code's coverage.
-$(B)/fuzz/all.a: $(call fuzz_objs,$(FUZZ_SOURCES) $(wildcard libdune/client/*.c))
-	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+FUZZ_EXPORTER := $(patsubst %,duned/exporter/%.c,address expose families history own sample trouble)
+$(B)/fuzz/all.a: $(call fuzz_objs,$(FUZZ_SOURCES) $(wildcard libdune/client/*.c) $(FUZZ_EXPORTER)) Makefile
+	$(Q)rm -f $@ && $(AR) rcsD $@ $(filter %.o,$^)
 
 FUZZ_WRAP_fuzz_connection := -Wl,--wrap=recvmsg,--wrap=sendmsg,--wrap=close,--wrap=poll,--wrap=getsockopt
 $(FUZZERS): $(B)/tests/fuzz/%: $(B)/fuzz/tests/fuzz/%.o $(B)/fuzz/all.a

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Puts page.css and page.js into page.html and writes the result as C, with the Content-Security-Policy
+"""Puts page.css and the scripts into page.html and writes the result as C, with the Content-Security-Policy
 that allows exactly this style and this script.
 
-Usage: duned/exporter/embed.py FOLDER >page_data.c; FOLDER/page.{html,css,js} are read.
+Usage: duned/exporter/embed.py FOLDER >page_data.c; page.html, page.css and SCRIPTS are read there.
 """
 import base64
 import hashlib
@@ -11,6 +11,7 @@ import json
 import sys
 from pathlib import Path
 
+SCRIPTS = ("page_basics.js", "page_chart.js", "page.js")
 LINE = 90  # bytes of text in a line of C
 
 
@@ -48,7 +49,8 @@ def escape(byte):
 
 def main():
     folder = Path(sys.argv[1])
-    style, script = "\n" + part(folder, "page.css"), "\n" + part(folder, "page.js")
+    style = "\n" + part(folder, "page.css")
+    script = "\n" + "".join(part(folder, name) for name in SCRIPTS)
     html = part(folder, "page.html")
     for mark, text in (("/*STYLE*/", style), ("/*SCRIPT*/", script)):
         if html.count(mark) != 1:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The page at "/", as embed.py puts it together from page.html, page.css and page.js.
+ * The page at "/", as embed.py puts it together from page.html, page.css and the scripts.
  */
 #ifndef DUNED_EXPORTER_PAGE_H
 #define DUNED_EXPORTER_PAGE_H
