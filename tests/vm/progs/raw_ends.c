@@ -2,6 +2,12 @@
 /*
  * What a guest can't survive, a row each and a context each: page tables, descriptor tables and stacks that
  * lie nowhere or where nothing may be written, and the end that the module has to report for it.
+ *
+ * Two ends have no row. DUNE_END_STUCK takes a kernel that changes a page table and tells nobody (raw_stuck).
+ * DUNE_END_EVENT_LOOP takes #AC or #DB in the middle of the delivery of another event. In 64-bit mode, which a guest
+ * can't leave, delivery aligns the stack and so gives no #AC (SDM 3A 6.14.2), and a breakpoint that it hits is
+ * reported when it is complete, so that the handler is interrupted and not the delivery; debug registers are not the
+ * guest's to set anyway. The check stands there for processors that do otherwise.
  */
 #include <signal.h>
 #include <sys/wait.h>

@@ -13,6 +13,7 @@
 #define SLICE  0x40000000ul
 #define MEMORY 0x100000000000ul /* at the start of a slice, as the guests' tables want it */
 #define ROUNDS 200
+#define MOVES  2000 /* as in the guest */
 
 static int device, fd, failures;
 static char *memory; /* two pages, 1 GB apart */
@@ -41,6 +42,13 @@ ENGINE_ROW(move, "mov 0xffffffff80030070, %r12\n mov $3, %ecx\n mov %r12, %rdi\n
 		 "1: mov $8, %ecx\n mov %r13, %rdi\n mov %r12, %rsi\n vmcall\n"
 		 "cmp $0, %rax\n jl 2f\n xchg %r12, %r13\n" MAP_SLOT
 		 "lock addl $1, (%rdx)\n jmp 1b\n 2: ud2");
+/* The same a number of times; then it says so, at 8 in either page, and waits. */
+ENGINE_ROW(move_count, "mov 0xffffffff80030070, %r12\n mov $3, %ecx\n mov %r12, %rdi\n vmcall\n"
+		       "lea 0x40000000(%r12), %r13\n mov $2000, %r14d\n"
+		       "1: mov $8, %ecx\n mov %r13, %rdi\n mov %r12, %rsi\n vmcall\n"
+		       "cmp $0, %rax\n jl 2f\n xchg %r12, %r13\n" MAP_SLOT
+		       "lock addl $1, (%rdx)\n dec %r14d\n jnz 1b\n"
+		       "movl $1, 8(%rdx)\n 3: jmp 3b\n 2: ud2");
 /* The same, but nothing is mapped where it writes. */
 ENGINE_ROW(stray, "mov 0xffffffff80030070, %r12\n mov $3, %ecx\n mov %r12, %rdi\n vmcall\n"
 		  "lea 0x40000000(%r12), %r13\n"
@@ -71,6 +79,21 @@ static void drop(void)
 		usleep(below(200));
 	}
 	kill(getpid(), SIGTERM);
+}
+
+/* Both count in the same two words: nothing may be lost, or be counted elsewhere. */
+static void count(void)
+{
+	volatile unsigned int *a = (void *)memory, *b = (void *)(memory + SLICE);
+
+	for (int i = 0; i < MOVES; i++) {
+		__atomic_fetch_add(i & 1 ? a : b, 1, __ATOMIC_SEQ_CST);
+		if (!(i & 15))
+			usleep(below(20));
+	}
+	while (!a[2] && !b[2])
+		usleep(100);
+	_exit(*a + *b != 2 * MOVES);
 }
 
 static void unmap(void)
@@ -149,6 +172,7 @@ static const struct row {
 	int rounds, sig;
 } rows[] = {
 	{ "slice_move, bad", row_move_bad, wait_here, NULL, 1, 0 },
+	{ "slice_move, count", row_move_count, count, NULL, 3, 0 },
 	{ "slice_move, drop", row_move, drop, NULL, 3, SIGTERM },
 	{ "slice_move, unmap", row_move, unmap, NULL, 5, SIGSEGV },
 	{ "slice_move, stray", row_stray, unmap, NULL, 5, SIGSEGV },
@@ -271,17 +295,25 @@ static void race(const char *name, void (*run)(void))
 	}
 }
 
+/* A row's rounds. */
+static void run_row(const struct row *row)
+{
+	for (int n = 0; n < row->rounds; n++)
+		one_round(row);
+	printf("%s: done\n", row->name);
+}
+
 int main(int argc, char **argv)
 {
 	device = raw_device();
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	memory = mmap((void *)MEMORY, SLICE + 4096, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 	signal(SIGUSR1, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		for (int n = 0; n < rows[i].rounds && (argc < 2 || !strcmp(argv[1], rows[i].name));
-		     n++)
-			one_round(&rows[i]);
+		if (argc < 2 || !strcmp(argv[1], rows[i].name))
+			run_row(&rows[i]);
 	if (argc < 2) {
 		race("two LOCKs", race_lock);
 		race("two ATTACHs", race_attach);
