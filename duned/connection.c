@@ -175,7 +175,10 @@ static int queue_answer(struct connection *connection, struct answer *answer, bo
 	char *bytes;
 	int fd, r;
 
-	r = varlink_reply_encode(error, answer->parameters, continues, &bytes, &size);
+	if (answer->text && !error)
+		r = varlink_reply_wrap(answer->text, answer->text_size, continues, &bytes, &size);
+	else
+		r = varlink_reply_encode(error, answer->parameters, continues, &bytes, &size);
 	if (r == -EMSGSIZE) {
 		error = DUNE_ERROR("ReplyTooLarge");
 		continues = false;

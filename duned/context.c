@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "duned/json.h"
+#include "duned/render.h"
+#include "proto/json_text.h"
 #include "proto/names.h"
 
 #define LIST_CHUNK	64	/* room for contexts that are made meanwhile */
@@ -114,17 +116,17 @@ bool context_has_report(const struct dune_stats *stats)
 
 /* ---- showing ---- */
 
-static struct json_object *limits_json(const __u64 values[], unsigned int count)
+static void render_limits(struct render *render, const char *key, const __u64 values[],
+			  unsigned int count)
 {
-	struct json_object *object = json_object_new_object();
-	bool ok = true;
-
+	render_key(render, key);
+	render_text(render, "{");
 	for (unsigned int i = 0; i < count; i++)
-		ok = ok && json_put_int(object, dune_limit_name(i), values[i]);
-	return json_finish(object, ok);
+		render_int(render, dune_limit_name(i), values[i]);
+	render_text(render, "}");
 }
 
-static struct json_object *usage_json(const struct dune_stats *stats)
+static void render_usage(struct render *render, const struct dune_stats *stats)
 {
 	const __u64 usage[] = {
 		[DUNE_LIMIT_VCPUS] = stats->counters[DUNE_COUNT_VCPUS_NOW],
@@ -132,34 +134,44 @@ static struct json_object *usage_json(const struct dune_stats *stats)
 		[DUNE_LIMIT_EPT] = stats->counters[DUNE_COUNT_EPT_NOW],
 	};
 
-	return limits_json(usage, DUNE_LIMIT_EPT + 1);
+	render_limits(render, "usage", usage, DUNE_LIMIT_EPT + 1);
+}
+
+void context_render(const struct dune_stats *stats, struct render *render)
+{
+	char buffer[DUNE_NAME_BUFFER];
+
+	render_text(render, "{");
+	render_int(render, "id", stats->id);
+	render_string(render, "name", stats->name);
+	render_int(render, "owner", stats->owner);
+	if (stats->pid > 0)
+		render_int(render, "pid", (uint64_t)stats->pid);
+	/* A state that only a newer module knows: it is past all that this version names. */
+	render_string(render, "state",
+		      stats->state <= DUNE_STATE_ENDED ? dune_state_name(stats->state) : "ended");
+	if (stats->cause != DUNE_END_NONE)
+		render_string(render, "cause",
+			      dune_name_or_number(dune_cause_name(stats->cause), "cause",
+						  stats->cause, buffer));
+	if (stats->comm[0])
+		render_string(render, "command", stats->comm);
+	render_int(render, "created_usec", stats->created_ns / 1000);
+	render_limits(render, "limits", stats->limits, DUNE_NR_LIMITS);
+	render_usage(render, stats);
+	render_text(render, "}");
 }
 
 struct json_object *context_json(const struct dune_stats *stats)
 {
-	struct json_object *object = json_object_new_object();
-	char buffer[DUNE_NAME_BUFFER];
-	bool ok = json_put_int(object, "id", stats->id) &&
-		  json_put_ascii(object, "name", stats->name) &&
-		  json_put_int(object, "owner", stats->owner);
+	struct json_object *object = NULL;
+	struct render render;
 
-	if (ok && stats->pid > 0)
-		ok = json_put_int(object, "pid", (uint64_t)stats->pid);
-	/* A state that only a newer module knows: it is past all that this version names. */
-	ok = ok &&
-	     json_put_string(object, "state",
-			     stats->state <= DUNE_STATE_ENDED ? dune_state_name(stats->state) :
-								"ended");
-	if (ok && stats->cause != DUNE_END_NONE)
-		ok = json_put_string(object, "cause",
-				     dune_name_or_number(dune_cause_name(stats->cause), "cause",
-							 stats->cause, buffer));
-	if (ok && stats->comm[0])
-		ok = json_put_ascii(object, "command", stats->comm);
-	ok = ok && json_put_int(object, "created_usec", stats->created_ns / 1000) &&
-	     json_put(object, "limits", limits_json(stats->limits, DUNE_NR_LIMITS)) &&
-	     json_put(object, "usage", usage_json(stats));
-	return json_finish(object, ok);
+	render_init(&render);
+	context_render(stats, &render);
+	if (render_done(&render) < 0 || json_text_read(render.bytes, render.size, &object) < 0)
+		return NULL;
+	return object;
 }
 
 struct json_object *context_counters_json(const struct dune_stats *stats)

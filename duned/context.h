@@ -41,6 +41,10 @@ bool context_has_report(const struct dune_stats *stats);
 
 /* The types of the Varlink interface; NULL when out of memory. */
 struct json_object *context_json(const struct dune_stats *stats);
+
+/* The same as text. */
+struct render;
+void context_render(const struct dune_stats *stats, struct render *render);
 struct json_object *context_counters_json(const struct dune_stats *stats);
 struct json_object *context_exits_json(const struct dune_stats *stats);
 struct json_object *context_sample_json(const struct dune_stats *stats);

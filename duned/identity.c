@@ -101,7 +101,7 @@ static bool has_ended(int pidfd)
 	return poll(&poller, 1, 0) != 0;
 }
 
-static int read_process(const struct peer *peer, struct dune_labels *labels)
+static int read_process(const struct peer *peer, bool held, struct dune_labels *labels)
 {
 	uint64_t start, again;
 	char *cgroup = NULL;
@@ -115,6 +115,8 @@ static int read_process(const struct peer *peer, struct dune_labels *labels)
 	free(cgroup);
 	labels->creator_pid = peer->pid;
 	labels->creator_start = start;
+	if (held)
+		return 0;
 	r = read_start(peer->pid, &again);
 	return r < 0 ? r : start == again ? 0 : -ESRCH;
 }
@@ -129,7 +131,7 @@ static int read_held(const struct peer *peer, struct dune_labels *labels)
 
 	if (pidfd < 0 && pidfd != -ENOPROTOOPT)
 		return pidfd;
-	r = read_process(peer, labels);
+	r = read_process(peer, pidfd >= 0, labels);
 	if (pidfd < 0)
 		return !r && labels->creator_start > peer->connected_ticks ? -ESRCH : r;
 	if (!r && has_ended(pidfd))

@@ -3,13 +3,16 @@
 #include "duned/info.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "duned/interfaces.h"
 #include "duned/json.h"
 #include "duned/request.h"
 #include "proto/bugs.h"
+#include "proto/json_text.h"
 #include "proto/names.h"
+#include "proto/varlink.h"
 
 /* ---- org.varlink.service ---- */
 
@@ -174,23 +177,65 @@ struct json_object *info_quotas_json(const struct manager *manager, const struct
 	return quotas_json(&quotas);
 }
 
+/* ---- the last answer, kept: it changes far less often than it is asked for ---- */
+
+/* All that the answer depends on beside what is compiled in */
+struct info_basis {
+	int problem;
+	uint32_t abi;
+	struct dune_info info;
+	struct manager_limits limits;
+};
+
+static struct {
+	struct info_basis basis;
+	char *text;	/* NULL: none yet */
+	size_t size;
+} kept;
+
+static int info_keep(const struct manager *manager, const struct info_basis *basis)
+{
+	struct json_object *parameters
+		__attribute__((cleanup(json_release))) = json_object_new_object();
+	size_t size;
+	char *text;
+	bool ok;
+	int r;
+
+	ok = json_put_string(parameters, "version", DUNE_VERSION) &&
+	     json_put(parameters, "module", module_json(manager, basis->problem, &basis->info)) &&
+	     json_put(parameters, "quotas", quotas_json(&basis->limits));
+	r = ok ? json_text_write(parameters, VARLINK_MAX_REPLY, &text, &size) : -ENOMEM;
+	if (r < 0)
+		return r;
+	free(kept.text);
+	kept.text = text;
+	kept.size = size;
+	kept.basis = *basis;
+	return 0;
+}
+
 int method_info(struct request *request, struct answer *answer)
 {
 	struct manager *manager = request->manager;
-	struct json_object *parameters;
-	struct dune_info info;
+	struct info_basis basis;
 	const char *bad;
-	int problem;
-	bool ok;
+	int r = 0;
 
 	if (params_decode(request->call->parameters, NULL, 0, &bad) < 0)
 		return answer_bad_parameter(answer, bad);
-	problem = manager_device(manager);
-	if (!problem)
-		problem = device_info(&manager->device, &info);
-	parameters = json_object_new_object();
-	ok = json_put_string(parameters, "version", DUNE_VERSION) &&
-	     json_put(parameters, "module", module_json(manager, problem, &info)) &&
-	     json_put(parameters, "quotas", info_quotas_json(manager, problem ? NULL : &info));
-	return answer_reply(answer, json_finish(parameters, ok));
+	/* Compared as bytes: what lies between the members must not differ by chance. */
+	memset(&basis, 0, sizeof(basis));
+	basis.problem = manager_device(manager);
+	if (!basis.problem)
+		basis.problem = device_info(&manager->device, &basis.info);
+	basis.abi = manager->device.abi;
+	manager_limits(manager, basis.problem ? NULL : &basis.info, &basis.limits);
+	if (!kept.text || memcmp(&kept.basis, &basis, sizeof(basis)) != 0)
+		r = info_keep(manager, &basis);
+	if (r < 0)
+		return r;
+	answer->text = kept.text;
+	answer->text_size = kept.size;
+	return 0;
 }

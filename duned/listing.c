@@ -12,6 +12,7 @@
 
 #include "duned/context.h"
 #include "duned/json.h"
+#include "duned/render.h"
 #include "duned/text.h"
 #include "proto/varlink.h"
 
@@ -142,11 +143,29 @@ static int snapshot_cut(struct snapshot **snapshot, const struct peer *peer,
 
 /* ---- listings ---- */
 
-static int entry_make(const struct dune_stats *stats, enum listing_kind kind,
-		      struct entry_text *ret_entry)
+static int entry_make_context(const struct dune_stats *stats, struct entry_text *ret_entry)
 {
-	struct json_object *object __attribute__((cleanup(json_release))) =
-		kind == LISTING_SAMPLES ? context_sample_json(stats) : context_json(stats);
+	struct render render;
+	char *bytes;
+	int r;
+
+	render_init(&render);
+	context_render(stats, &render);
+	r = render_done(&render);
+	if (r < 0)
+		return r;
+	bytes = malloc(render.size);
+	if (!bytes)
+		return -ENOMEM;
+	memcpy(bytes, render.bytes, render.size);
+	*ret_entry = (struct entry_text){ bytes, render.size };
+	return 0;
+}
+
+static int entry_make_sample(const struct dune_stats *stats, struct entry_text *ret_entry)
+{
+	struct json_object *object
+		__attribute__((cleanup(json_release))) = context_sample_json(stats);
 	const char *text;
 	size_t size;
 	char *bytes;
@@ -163,6 +182,11 @@ static int entry_make(const struct dune_stats *stats, enum listing_kind kind,
 	return 0;
 }
 
+static int (*const entry_make[NR_LISTING_KINDS])(const struct dune_stats *, struct entry_text *) = {
+	[LISTING_CONTEXTS] = entry_make_context,
+	[LISTING_SAMPLES] = entry_make_sample,
+};
+
 static int add_entry(struct listing *listing, size_t index)
 {
 	struct snapshot *snapshot = listing->snapshot;
@@ -170,7 +194,7 @@ static int add_entry(struct listing *listing, size_t index)
 	int r = 0;
 
 	if (!entry->bytes)
-		r = entry_make(&snapshot->list.entries[index], listing->kind, entry);
+		r = entry_make[listing->kind](&snapshot->list.entries[index], entry);
 	if (r < 0)
 		return r;
 	if (index)

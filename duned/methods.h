@@ -20,6 +20,8 @@ struct subscription;
 struct answer {
 	char error[VARLINK_MAX_METHOD]; /* full name, empty on success */
 	struct json_object *parameters; /* owned; NULL for none */
+	const char *text; /* not NULL: instead of parameters, their JSON text; it is the method's */
+	size_t text_size;
 	int fd; /* owned; for the reply's first byte; -1: none */
 	unsigned int interval_ms; /* not 0: ask again so often, as the call had `more` */
 	struct subscription *subscription; /* owned; its events follow this reply */
