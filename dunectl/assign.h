@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Arguments like contexts=10 and private=64M: what limits and quotas are written as. Reports what is
- * wrong with them.
+ * Arguments like contexts=10 and private=64M: what limits and quotas are written as. Reports what
+ * is wrong with them.
  */
 #ifndef DUNECTL_ASSIGN_H
 #define DUNECTL_ASSIGN_H
@@ -18,7 +18,9 @@ struct assign_row {
 	int64_t *ret_value;
 };
 
-/* Stores one argument's value, -1 for "unlimited" where that is allowed. -EINVAL after reporting. */
+/*
+ * Stores one argument's value, -1 for "unlimited" where that is allowed. -EINVAL after reporting.
+ */
 int assign_parse(const struct assign_row *rows, bool unlimited_allowed, const char *argument);
 
 /* An amount as people write it, by the interface's name of the resource: 10, 64.0M. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * From the quota's decision to the answer that a client gets, for whatever makes use grow: creating a
- * context, raising its limits.
+ * From the quota's decision to the answer that a client gets, for whatever makes use grow:
+ * creating a context, raising its limits.
  */
 #ifndef DUNED_ADMIT_H
 #define DUNED_ADMIT_H

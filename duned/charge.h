@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Whom a context is charged to, and the accounts that this means: what quota and ledger both speak of.
- * Types, and what it takes to keep them in hash tables.
+ * Whom a context is charged to, and the accounts that this means: what quota and ledger both
+ * speak of. Types, and what it takes to keep them in hash tables.
  */
 #ifndef DUNED_CHARGE_H
 #define DUNED_CHARGE_H
@@ -34,8 +34,8 @@ enum quota_scope {
 };
 
 /*
- * Whom a context is charged to, fixed when it is created. Labels that are not known are 0 or empty: then
- * the context is in no process's, or in no cgroup's, account.
+ * Whom a context is charged to, fixed when it is created. Labels that are not known are 0 or
+ * empty: then the context is in no process's, or in no cgroup's, account.
  */
 struct charge {
 	uint32_t uid;
@@ -52,7 +52,10 @@ struct quota_key {
 
 bool quota_key_equal(const struct quota_key *one, const struct quota_key *other);
 
-/* Hashes; a seed of the caller's keeps clients, who choose names and paths, from aiming at a bucket. */
+/*
+ * Hashes; a seed of the caller's keeps clients, who choose names and paths, from aiming at a
+ * bucket.
+ */
 uint64_t hash_word(uint64_t hash, uint64_t word);
 uint64_t hash_text(uint64_t hash, const char *text);
 uint64_t quota_key_hash(uint64_t seed, const struct quota_key *key);

@@ -55,8 +55,8 @@ void config_defaults(struct config *config);
 void config_done(struct config *config);
 
 /*
- * Changes *config by one file's text. 0, or -errno with *ret_error filled and *config in an undefined
- * state, in which it can be ended. `name` is what errors and origins call the file.
+ * Changes *config by one file's text. 0, or -errno with *ret_error filled and *config in an
+ * undefined state, in which it can be ended. `name` is what errors and origins call the file.
  */
 int config_parse(const char *text, size_t size_bytes, const char *name, struct config *config,
 		 struct config_error *ret_error);
@@ -76,8 +76,8 @@ int config_load(const char *path, int optional, struct config *ret_config,
 		struct config_error *ret_error);
 
 /*
- * The quotas that were set at run time, from a file that may be missing. 0 or -errno with *ret_error
- * filled; *ret_rules is untouched on failure.
+ * The quotas that were set at run time, from a file that may be missing. 0 or -errno with
+ * *ret_error filled; *ret_rules is untouched on failure.
  */
 int config_load_quotas(const char *path, struct quota_rules *ret_rules,
 		       struct config_error *ret_error);
@@ -89,7 +89,10 @@ int config_merge(const struct config *config, const struct quota_rules *runtime,
 /* The same, put in force. */
 int config_overlay(struct config *config, const struct quota_rules *runtime);
 
-/* Finds or makes the rule that the words of a section name; *ret_why says what is wrong (-EINVAL). */
+/*
+ * Finds or makes the rule that the words of a section name; *ret_why says what is wrong
+ * (-EINVAL).
+ */
 int config_rule(struct quota_rules *rules, const char *scope, const char *name,
 		struct quota_rule **ret_rule, const char **ret_why);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* One file's text; see config.h. Every refusal names the line, the column and the words it is about. */
+/* One file's text; see config.h. Refusals name the line, the column and the words. */
 #include <ctype.h>
 #include <errno.h>
 #include <grp.h>

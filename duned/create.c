@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Create; see create.h. Quotas and names are decided from the ledger, so that a creation costs the same
- * however many contexts there are.
+ * Create; see create.h. Quotas and names are decided from the ledger, so that a creation costs
+ * the same however many contexts there are.
  */
 #include "duned/create.h"
 
@@ -39,7 +39,10 @@ static int stop(int r)
 
 /* ---- limits ---- */
 
-/* The most contexts that the owner may have, as far as that is said of users: the module sees to it, too. */
+/*
+ * The most contexts that the owner may have, as far as that is said of users: the module sees to
+ * it, too.
+ */
 static int64_t contexts_maximum(const struct creation *creation)
 {
 	struct quota_holding holding[QUOTA_MAX_HOLDING];
@@ -115,7 +118,9 @@ static int check_promises(struct creation *creation)
 
 /* ---- names ---- */
 
-/* Which names are known is the ledger's; whether their contexts are still living is the module's. */
+/*
+ * Which names are known is the ledger's; whether their contexts are still living is the module's.
+ */
 static int name_is_taken(const struct creation *creation, const char *name, bool *ret_taken)
 {
 	struct manager *manager = creation->request->manager;

@@ -54,7 +54,7 @@ void identity_cut_cgroup(const char *path, char ret_path[DUNE_CGROUP_MAX])
 		if (!path[i] || path[i] <= ' ' || path[i] > '~')
 			break;
 	}
-	memcpy(ret_path, path, fits);
+	memcpy(ret_path, path, fits ? fits : 1);
 }
 
 /* ---- the process ---- */
@@ -78,8 +78,8 @@ static int read_start(int32_t pid, uint64_t *ret_start)
 }
 
 /*
- * The process that connected, held so that its pid is not used again. -ESRCH: it is gone; -ENOPROTOOPT:
- * this kernel can't tell.
+ * The process that connected, held so that its pid is not used again. -ESRCH: it is gone;
+ * -ENOPROTOOPT: this kernel can't tell.
  */
 static int peer_pidfd(const struct peer *peer)
 {
@@ -142,12 +142,11 @@ static int read_held(const struct peer *peer, struct dune_labels *labels)
 
 static bool rules_need_process(const struct quota_rules *rules)
 {
-	for (size_t i = 0; i < QUOTA_NR_RESOURCES; i++) {
-		if (rules->base[QUOTA_BASE_PROCESS].values[i].maximum != QUOTA_UNSET)
-			return true;
-	}
+	if (quota_rule_speaks(&rules->base[QUOTA_BASE_PROCESS]))
+		return true;
 	for (size_t i = 0; i < rules->nr_named; i++) {
-		if (rules->named[i].key.scope == QUOTA_CGROUP)
+		if (rules->named[i].key.scope == QUOTA_CGROUP &&
+		    quota_rule_speaks(&rules->named[i]))
 			return true;
 	}
 	return false;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which process asks, beyond its credentials: when it began, its cgroup, the group that it is charged
- * to. Read when a context is created; must never describe another process that got the same pid.
+ * Which process asks, beyond its credentials: when it began, its cgroup, the group that it is
+ * charged to. Read when a context is created; must never describe another process that got the
+ * same pid.
  */
 #ifndef DUNED_IDENTITY_H
 #define DUNED_IDENTITY_H
@@ -14,8 +15,9 @@
 #include "proto/dune_abi.h"
 
 /*
- * The labels of a context that the peer creates. A process that is gone, or can't be looked at, leaves
- * creator and cgroup empty: -ESRCH then if a rule in force is about processes or cgroups, else 0.
+ * The labels of a context that the peer creates. A process that is gone, or can't be looked at,
+ * leaves creator and cgroup empty: -ESRCH then if a rule in force is about processes or cgroups,
+ * else 0.
  */
 int identity_labels(const struct peer *peer, const struct quota_rules *rules,
 		    struct dune_labels *ret_labels);
@@ -24,8 +26,8 @@ int identity_labels(const struct peer *peer, const struct quota_rules *rules,
 int identity_parse_start(const char *stat, uint64_t *ret_start);
 
 /*
- * Pure: a cgroup's path as labels hold it: cut after the last component that fits and that has nothing
- * but printable characters in it.
+ * Pure: a cgroup's path as labels hold it: cut after the last component that fits and that has
+ * nothing but printable characters in it.
  */
 void identity_cut_cgroup(const char *path, char ret_path[DUNE_CGROUP_MAX]);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The ledger: what each account has been promised by the contexts that the module holds. Filled from
- * the module's list, kept by the service's own creates and by the module's events; when an event may
- * be missing it is stale and filled again before the next decision. The module stays the authority:
- * nothing may be answered from a stale ledger, and nothing but quotas and names is decided from it.
+ * The ledger: what each account has been promised by the contexts that the module holds. Filled
+ * from the module's list, kept by the service's own creates and by the module's events; when an
+ * event may be missing it is stale and filled again before the next decision. The module stays
+ * the authority: nothing may be answered from a stale ledger, and nothing but quotas and names is
+ * decided from it.
  */
 #ifndef DUNED_LEDGER_H
 #define DUNED_LEDGER_H
@@ -60,8 +61,8 @@ uint64_t ledger_used(const struct ledger *ledger, const struct quota_key *key,
 		     enum quota_resource resource);
 
 /*
- * A creation: counted at once, so that nothing can fail after the module has created the context; then
- * committed with its id, or cancelled. -ENOMEM, -E2BIG.
+ * A creation: counted at once, so that nothing can fail after the module has created the context;
+ * then committed with its id, or cancelled. -ENOMEM, -E2BIG.
  */
 int ledger_reserve(struct ledger *ledger, const struct charge *charge,
 		   const uint64_t limits[DUNE_NR_LIMITS], const char *name,
@@ -79,8 +80,8 @@ void ledger_set_limits(struct ledger *ledger, struct ledger_entry *entry,
 		       const uint64_t limits[DUNE_NR_LIMITS]);
 
 /*
- * The newest context of that name and owner that may be living. Whether it is, the module knows; when
- * it is not, ledger_forget_name() makes the next one appear.
+ * The newest context of that name and owner that may be living. Whether it is, the module knows;
+ * when it is not, ledger_forget_name() makes the next one appear.
  */
 struct ledger_entry *ledger_by_name(const struct ledger *ledger, uint32_t uid, const char *name);
 void ledger_forget_name(struct ledger_entry *entry);

@@ -45,14 +45,14 @@ void manager_done(struct manager *manager);
 int manager_device(struct manager *manager);
 
 /*
- * Reads and publishes the events that the module has by now, as many as it can hold at once. A device
- * that fails is closed.
+ * Reads and publishes the events that the module has by now, as many as it can hold at once. A
+ * device that fails is closed.
  */
 void manager_drain(struct manager *manager);
 
 /*
- * Before a decision: drains, and fills the ledger when it is stale, so that it is exactly what the module
- * holds. 0 or -errno of the device.
+ * Before a decision: drains, and fills the ledger when it is stale, so that it is exactly what
+ * the module holds. 0 or -errno of the device.
  */
 int manager_settle(struct manager *manager);
 
@@ -67,8 +67,8 @@ void manager_limits(const struct manager *manager, const struct dune_info *info,
 		    struct manager_limits *ret_limits);
 
 /*
- * Reads the configuration again and puts it in force, all of it or nothing: running contexts and open
- * connections are not touched. 0, or -errno with *ret_error filled.
+ * Reads the configuration again and puts it in force, all of it or nothing: running contexts and
+ * open connections are not touched. 0, or -errno with *ret_error filled.
  */
 int manager_reload(struct manager *manager, struct config_error *ret_error);
 

@@ -147,7 +147,7 @@ int quota_rules_get(struct quota_rules *rules, const struct quota_key *key, cons
 	return 0;
 }
 
-static bool rule_speaks(const struct quota_rule *rule)
+bool quota_rule_speaks(const struct quota_rule *rule)
 {
 	for (size_t i = 0; i < QUOTA_NR_RESOURCES; i++) {
 		if (rule->values[i].maximum != QUOTA_UNSET)
@@ -176,7 +176,7 @@ uint32_t quota_group(const struct quota_rules *rules, uint32_t gid, const uint32
 	     i < rules->nr_named && rules->named[i].key.scope == QUOTA_GROUP; i++) {
 		uint32_t id = rules->named[i].key.id;
 
-		if (rule_speaks(&rules->named[i]) && in_groups(id, gid, groups, nr_groups))
+		if (quota_rule_speaks(&rules->named[i]) && in_groups(id, gid, groups, nr_groups))
 			return id;
 	}
 	return gid;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Quotas: the rules, which of them hold for whom, and the decision. Pure: knows no socket, file, clock
- * or device; what an account has used is asked for through a function. Must never decide from anything
- * that a client said about itself.
+ * Quotas: the rules, which of them hold for whom, and the decision. Pure: knows no socket, file,
+ * clock or device; what an account has used is asked for through a function. Must never decide
+ * from anything that a client said about itself.
  *
- * The host's rule and the rule of processes always hold. Between the others the most specific one that
- * names the resource decides: the user's own, else the deepest cgroup's, else the group's, else that of
- * every user. What is summed up is what the deciding rule names.
+ * The host's rule and the rule of processes always hold. Between the others the most specific one
+ * that names the resource decides: the user's own, else the deepest cgroup's, else the group's,
+ * else that of every user. What is summed up is what the deciding rule names.
  */
 #ifndef DUNED_QUOTA_H
 #define DUNED_QUOTA_H
@@ -69,20 +69,23 @@ struct quota_rule *quota_rules_base(struct quota_rules *rules, enum quota_scope 
 const struct quota_rule *quota_rules_find(const struct quota_rules *rules,
 					  const struct quota_key *key);
 
+/* Does it name any resource? */
+bool quota_rule_speaks(const struct quota_rule *rule);
+
 /* Finds it or makes one that speaks of nothing. -ENOMEM; -E2BIG above QUOTA_MAX_RULES. */
 int quota_rules_get(struct quota_rules *rules, const struct quota_key *key, const char *name,
 		    struct quota_rule **ret_rule);
 
 /*
- * The group that a process is charged to, of its own and the supplementary ones: the lowest that a rule
- * speaks of, else its own.
+ * The group that a process is charged to, of its own and the supplementary ones: the lowest that
+ * a rule speaks of, else its own.
  */
 uint32_t quota_group(const struct quota_rules *rules, uint32_t gid, const uint32_t *groups,
 		     size_t nr_groups);
 
 /*
- * The path of a cgroup from what people write: itself, or a slice's name, which systemd's rule makes a
- * path (a-b.slice is /a.slice/a-b.slice). -EINVAL, -ENAMETOOLONG.
+ * The path of a cgroup from what people write: itself, or a slice's name, which systemd's rule
+ * makes a path (a-b.slice is /a.slice/a-b.slice). -EINVAL, -ENAMETOOLONG.
  */
 int quota_cgroup_path(const char *text, char ret_path[DUNE_CGROUP_MAX]);
 
@@ -115,8 +118,8 @@ typedef uint64_t quota_used_fn(const void *data, const struct quota_key *account
 			       enum quota_resource resource);
 
 /*
- * May the use of each resource grow by so much? 0, or -EDQUOT with *ret_verdict about the first that
- * may not. What does not grow is never refused, whatever is used.
+ * May the use of each resource grow by so much? 0, or -EDQUOT with *ret_verdict about the first
+ * that may not. What does not grow is never refused, whatever is used.
  */
 int quota_decide(const struct quota_rules *rules, const struct charge *charge,
 		 const uint64_t growth[QUOTA_NR_SUMS], quota_used_fn *used, const void *data,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * SetQuota and Reload: changes of what is in force. What is set at run time is on the disk before it is
- * in force, and a damaged file is never written over.
+ * SetQuota and Reload: changes of what is in force. What is set at run time is on the disk before
+ * it is in force, and a damaged file is never written over.
  */
 #include <errno.h>
 #include <inttypes.h>

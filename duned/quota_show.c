@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * GetQuota: rules with what is used of them. Administrators see all, others what holds for themselves.
+ * GetQuota: rules with what is used of them. Administrators see all, others what holds for
+ * themselves.
  */
 #include <errno.h>
 #include <inttypes.h>

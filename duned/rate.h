@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Token buckets for creations, one for each account that created within the last minute. A bucket holds
- * a minute's tokens and fills evenly. Owns the buckets; is told the time.
+ * Token buckets for creations, one for each account that created within the last minute. A bucket
+ * holds a minute's tokens and fills evenly. Owns the buckets; is told the time.
  */
 #ifndef DUNED_RATE_H
 #define DUNED_RATE_H
@@ -31,8 +31,8 @@ struct rates {
 };
 
 /*
- * Pure: a bucket is the time at which it will be full again. How long until it has a token, in ns; 0:
- * now. per_minute is 1 to RATE_MAX.
+ * Pure: a bucket is the time at which it will be full again. How long until it has a token, in
+ * ns; 0: now. per_minute is 1 to RATE_MAX.
  */
 int64_t rate_wait(int64_t full_ns, int64_t now_ns, int64_t per_minute);
 
@@ -48,7 +48,9 @@ void rates_done(struct rates *rates);
 /* The account's bucket; NULL: full. */
 const struct rate_bucket *rates_find(const struct rates *rates, const struct quota_key *account);
 
-/* When there is no room for so many more, forgets the full ones; buckets from before may be gone. */
+/*
+ * When there is no room for so many more, forgets the full ones; buckets from before may be gone.
+ */
 void rates_make_room(struct rates *rates, size_t count, int64_t now_ns);
 
 /* The account's bucket, made if need be. -ENOMEM; -E2BIG when there are too many. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * SetLimits; see set_limits.h. What grows is charged to whom the context is charged to, whoever asks;
- * what shrinks, or stays, is never refused.
+ * SetLimits; see set_limits.h. What grows is charged to whom the context is charged to, whoever
+ * asks; what shrinks, or stays, is never refused.
  */
 #include "duned/set_limits.h"
 

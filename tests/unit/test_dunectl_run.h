@@ -109,8 +109,8 @@ static inline void service_answer(int fd, const struct canned *row)
 		bool last = i == row->nr_more;
 
 		if (varlink_reply_encode(last ? row->error : NULL,
-					 last && row->error ? NULL : parameters, !last, &bytes,
-					 &size) < 0)
+					 last && row->error && row->nr_more ? NULL : parameters,
+					 !last, &bytes, &size) < 0)
 			_exit(1);
 		service_send(fd, bytes, size, row->with_fd);
 		free(bytes);

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Which process asks: its start and cgroup as text, and never another process under the same pid. */
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "duned/identity.h"
+#include "duned/peer.h"
+
+#define NR_ROWS(array) (int)(sizeof(array) / sizeof((array)[0]))
+#define AFTER_NAME     " S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 "
+
+static const struct {
+	const char *text;
+	int result;
+	uint64_t start;
+} stats[] = {
+	{ "1 (init)" AFTER_NAME "4711 20 21", 0, 4711 },
+	{ "1 (a) b) S 1 ()" AFTER_NAME "18446744073709551615 20", 0, UINT64_MAX },
+	{ "1 ( 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21)" AFTER_NAME "9 1", 0, 9 },
+	{ "1 (init)" AFTER_NAME "4711", -EBADMSG, 0 },
+	{ "1 (init)" AFTER_NAME "-1 2", -EBADMSG, 0 },
+	{ "1 (init)" AFTER_NAME "x 2", -EBADMSG, 0 },
+	{ "1 (init) S 1 2 3", -EBADMSG, 0 },
+	{ "1 init", -EBADMSG, 0 },
+	{ "", -EBADMSG, 0 },
+};
+
+START_TEST(start_of_a_process)
+{
+	uint64_t start = 77;
+
+	ck_assert_int_eq(identity_parse_start(stats[_i].text, &start), stats[_i].result);
+	ck_assert_uint_eq(start, stats[_i].result ? 77 : stats[_i].start);
+}
+END_TEST
+
+#define X30 "/456789-123456789-123456789-1"
+
+static const struct {
+	const char *path, *label;
+} cgroups[] = {
+	{ "/", "/" },
+	{ "/a", "/a" },
+	{ "/user.slice/user-1000.slice", "/user.slice/user-1000.slice" },
+	{ "", "" },
+	{ "a/b", "" },
+	/* 29 bytes each: four of them and 10 more fit, 11 more don't. */
+	{ X30 X30 X30 X30 "/23456789ab", X30 X30 X30 X30 "/23456789ab" },
+	{ X30 X30 X30 X30 "/23456789abc", X30 X30 X30 X30 },
+	{ X30 X30 X30 X30 "/23456789ab/c", X30 X30 X30 X30 "/23456789ab" },
+	{ "/a/b c/d", "/a" },
+	{ "/a/b\xc3\xa4/d", "/a" },
+	{ "/a/b\x1b", "/a" },
+	{ "/\n/a", "/" },
+	{ "/\xff", "/" },
+};
+
+START_TEST(cgroup_of_a_label)
+{
+	char label[DUNE_CGROUP_MAX];
+
+	memset(label, 'x', sizeof(label));
+	identity_cut_cgroup(cgroups[_i].path, label);
+	ck_assert_str_eq(label, cgroups[_i].label);
+	for (size_t i = strlen(label); i < sizeof(label); i++)
+		ck_assert_int_eq(label[i], 0);
+}
+END_TEST
+
+/* ---- processes ---- */
+
+static struct quota_rules rules;
+
+static void need_processes(void)
+{
+	rules.base[QUOTA_BASE_PROCESS].values[QUOTA_VCPUS].maximum = 1;
+}
+
+static void setup(void)
+{
+	quota_rules_init(&rules);
+}
+
+static void teardown(void)
+{
+	quota_rules_done(&rules);
+}
+
+static struct peer peer_of_pair(int pair[2])
+{
+	struct peer peer;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	ck_assert_int_eq(peer_read(pair[0], true, &peer), 0);
+	return peer;
+}
+
+START_TEST(ourselves)
+{
+	struct dune_labels labels, again;
+	int pair[2];
+	struct peer peer = peer_of_pair(pair);
+
+	need_processes();
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), 0);
+	ck_assert_int_eq(labels.creator_pid, getpid());
+	ck_assert_uint_eq(labels.gid, getegid());
+	ck_assert_uint_gt(labels.creator_start, 0);
+	ck_assert_uint_le(labels.creator_start, peer.connected_ticks);
+	/* The same without a pidfd, as on older kernels. */
+	peer.socket_fd = 0;
+	ck_assert_int_eq(identity_labels(&peer, &rules, &again), 0);
+	ck_assert_mem_eq(&labels, &again, sizeof(labels));
+	close(pair[0]);
+	close(pair[1]);
+	peer_done(&peer);
+}
+END_TEST
+
+/* Who began after the connection was accepted is not who made it. */
+START_TEST(a_pid_used_again)
+{
+	struct dune_labels labels;
+	int pair[2];
+	struct peer peer = peer_of_pair(pair);
+
+	peer.socket_fd = 0;
+	peer.connected_ticks = 1;
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), 0);
+	ck_assert_int_eq(labels.creator_pid, 0);
+	ck_assert_uint_eq(labels.creator_start, 0);
+	ck_assert_str_eq(labels.cgroup, "");
+	ck_assert_uint_eq(labels.gid, getegid());
+	need_processes();
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), -ESRCH);
+	peer.pid = 0;
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), -ESRCH);
+	close(pair[0]);
+	close(pair[1]);
+	peer_done(&peer);
+}
+END_TEST
+
+/* With a rule about a cgroup, and one that says nothing any more. */
+START_TEST(rules_about_cgroups)
+{
+	const struct quota_key key = { .scope = QUOTA_CGROUP, .path = "/" };
+	const struct peer peer = { .uid = 1 };
+	struct dune_labels labels;
+	struct quota_rule *rule;
+
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), 0);
+	ck_assert_int_eq(quota_rules_get(&rules, &key, "/", &rule), 0);
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), 0);
+	rule->values[QUOTA_RATE].maximum = 5;
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), -ESRCH);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("identity");
+	TCase *tests = tcase_create("identity");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_loop_test(tests, start_of_a_process, 0, NR_ROWS(stats));
+	tcase_add_loop_test(tests, cgroup_of_a_label, 0, NR_ROWS(cgroups));
+	tcase_add_test(tests, ourselves);
+	tcase_add_test(tests, a_pid_used_again);
+	tcase_add_test(tests, rules_about_cgroups);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
