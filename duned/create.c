@@ -16,6 +16,7 @@
 #include "duned/identity.h"
 #include "duned/json.h"
 #include "duned/log.h"
+#include "duned/render.h"
 #include "duned/request.h"
 #include "proto/names.h"
 
@@ -210,18 +211,23 @@ static int survey(struct creation *creation)
 /* The reply; on failure the descriptor is closed with the answer, and the context goes with it. */
 static int reply(struct creation *creation, uint64_t id)
 {
+	/* Encoded before anybody else gets an answer. */
+	static struct render render;
 	struct device *device = &creation->request->manager->device;
-	struct json_object *parameters;
 	struct dune_stats stats;
-	bool ok;
 	int r = context_by_id(device, id, &stats);
 
 	if (r < 0)
 		return answer_device_failed(creation->answer, "stats", r);
-	parameters = json_object_new_object();
-	ok = json_put(parameters, "context", context_json(&stats)) &&
-	     json_put_int(parameters, "context_fd", 0);
-	return answer_reply(creation->answer, json_finish(parameters, ok));
+	render_init(&render);
+	render_text(&render, "{");
+	render_key(&render, "context");
+	context_render(&stats, &render);
+	render_int(&render, "context_fd", 0);
+	render_text(&render, "}");
+	creation->answer->text = render.bytes;
+	creation->answer->text_size = render.size;
+	return render_done(&render);
 }
 
 /* The module counts by itself and has the last word. */
