@@ -12,50 +12,37 @@
 
 #define STATS_CALL_MAX 65536
 
-/* What the context counts itself; the others are the sums over its vcpus. */
-static u64 context_counted(struct dune_context *ctx, unsigned int counter, u64 sum)
-{
-	switch (counter) {
-	case DUNE_COUNT_EPT_FILLS:
-		return READ_ONCE(ctx->ept.fills);
-	case DUNE_COUNT_EPT_LARGE:
-		return READ_ONCE(ctx->ept.large_fills);
-	case DUNE_COUNT_EPT_ZAPS:
-		return READ_ONCE(ctx->ept.zaps);
-	case DUNE_COUNT_EPT_RETRIES:
-		return READ_ONCE(ctx->ept.retries);
-	case DUNE_COUNT_IPIS:
-		return READ_ONCE(ctx->ept.ipis);
-	case DUNE_COUNT_LIMIT_HITS:
-		return atomic64_read(&ctx->limit_hits);
-	case DUNE_COUNT_VCPUS_NOW:
-		return READ_ONCE(ctx->nr_vcpus);
-	case DUNE_COUNT_PRIVATE_NOW:
-		return READ_ONCE(ctx->private.nr_pages);
-	case DUNE_COUNT_EPT_NOW:
-		return READ_ONCE(ctx->ept.nr_pages);
-	case DUNE_COUNT_SLOTS_NOW:
-		return READ_ONCE(ctx->ept.nr_slots);
-	default:
-		return sum;
-	}
-}
+/* What the context counts itself, as u64; the others are the sums over its vcpus. */
+static const u32 context_counted[DUNE_NR_COUNTERS] = {
+	[DUNE_COUNT_EPT_FILLS] = offsetof(struct dune_context, ept.fills),
+	[DUNE_COUNT_EPT_LARGE] = offsetof(struct dune_context, ept.large_fills),
+	[DUNE_COUNT_EPT_ZAPS] = offsetof(struct dune_context, ept.zaps),
+	[DUNE_COUNT_EPT_RETRIES] = offsetof(struct dune_context, ept.retries),
+	[DUNE_COUNT_EPT_NOW] = offsetof(struct dune_context, ept.nr_pages),
+	[DUNE_COUNT_IPIS] = offsetof(struct dune_context, ept.ipis),
+	[DUNE_COUNT_LIMIT_HITS] = offsetof(struct dune_context, limit_hits),
+	[DUNE_COUNT_PRIVATE_NOW] = offsetof(struct dune_context, private.nr_pages),
+};
 
 u64 context_counter(struct dune_context *ctx, unsigned int counter)
 {
 	unsigned int v, nr = smp_load_acquire(&ctx->nr_vcpus);
-	const struct dune_vcpu *vcpu;
 	u64 sum = 0;
 
+	if (context_counted[counter])
+		return READ_ONCE(*(u64 *)((void *)ctx + context_counted[counter]));
+	if (counter == DUNE_COUNT_VCPUS_NOW)
+		return nr;
+	if (counter == DUNE_COUNT_SLOTS_NOW)
+		return READ_ONCE(ctx->ept.nr_slots);
 	for (v = 0; v < nr; v++) {
-		vcpu = ctx->vcpus[v];
-		sum += READ_ONCE(vcpu->counters[counter]);
+		sum += READ_ONCE(ctx->vcpus[v]->counters[counter]);
 		/* The runtime answers these without an exit, and keeps its own count. */
 		if (counter == DUNE_COUNT_UNKNOWN_CALLS)
-			sum += READ_ONCE(
-				*(u64 *)(page_address(vcpu->args_page) + DUNE_ARGS_UNKNOWN_CALLS));
+			sum += READ_ONCE(*(u64 *)(page_address(ctx->vcpus[v]->args_page) +
+						  DUNE_ARGS_UNKNOWN_CALLS));
 	}
-	return context_counted(ctx, counter, sum);
+	return sum;
 }
 
 /* While there is a guest. */
