@@ -33,6 +33,8 @@ const struct config_key config_keys[CONFIG_NR_KEYS] = {
 	KEY("context", "ept-max", KEY_PAGES, maximum.ept_pages, 262144, 64, MAX_EPT_PAGES),
 	KEY("connections", "per-user", KEY_COUNT, connections_per_user, 64, 1, 4096),
 	KEY("connections", "per-host", KEY_COUNT, connections_per_host, 1024, 1, 16384),
+	KEY("connections", "calls-per-second", KEY_COUNT, calls_per_second, 20000, 0, 10000000),
+	KEY("connections", "idle", KEY_COUNT, idle_s, 600, 0, 1000000),
 	KEY("access", "administrators", KEY_ACCESS, administrators, 0, 0, 0),
 };
 

@@ -32,6 +32,8 @@ struct config {
 	struct config_limits maximum;
 	int64_t connections_per_user;
 	int64_t connections_per_host;
+	int64_t calls_per_second;	/* of one user; 0: no limit */
+	int64_t idle_s;			/* without a call or stream; 0: for ever */
 	struct access_list administrators;
 	struct quota_rules configured; /* from the files */
 	struct quota_rules quotas; /* in force: with those set at run time */

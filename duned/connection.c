@@ -623,16 +623,17 @@ static void on_stream(struct ev_loop *loop, ev_timer *timer, int revents)
 static void on_idle(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct connection *connection = timer->data;
-	ev_tstamp rest = connection->last_call + CONNECTION_IDLE_S - ev_now(loop);
+	int64_t idle_s = connection->server->manager->config.idle_s;
+	ev_tstamp rest = connection->last_call + (ev_tstamp)idle_s - ev_now(loop);
 
-	if (connection->streaming)
-		rest = CONNECTION_IDLE_S;
+	if (connection->streaming || !idle_s || rest > CONNECTION_IDLE_LOOK_S)
+		rest = CONNECTION_IDLE_LOOK_S;
 	if (rest > 0.) {
 		ev_timer_set(timer, rest, 0.);
 		ev_timer_start(loop, timer);
 		return;
 	}
-	log_end(connection, MESSAGE_CLIENT_IDLE, "no call for %d seconds", (int)CONNECTION_IDLE_S);
+	log_end(connection, MESSAGE_CLIENT_IDLE, "no call for %lld seconds", (long long)idle_s);
 	connection_free(connection);
 }
 
@@ -653,6 +654,14 @@ static void on_output_timeout(struct ev_loop *loop, ev_timer *timer, int revents
 }
 
 /* ---- life ---- */
+
+/* When to look first: the configuration may change later. */
+static double idle_look(const struct server *server)
+{
+	int64_t idle_s = server->manager->config.idle_s;
+
+	return idle_s && idle_s < CONNECTION_IDLE_LOOK_S ? (double)idle_s : CONNECTION_IDLE_LOOK_S;
+}
 
 struct connection *connection_new(struct server *server, int fd, struct peer *peer)
 {
@@ -678,7 +687,7 @@ struct connection *connection_new(struct server *server, int fd, struct peer *pe
 	ev_io_init(&connection->watcher, on_socket, fd, EV_READ);
 	ev_init(&connection->input_timer, on_input_timeout);
 	ev_init(&connection->output_timer, on_output_timeout);
-	ev_timer_init(&connection->idle_timer, on_idle, CONNECTION_IDLE_S, 0.);
+	ev_timer_init(&connection->idle_timer, on_idle, idle_look(server), 0.);
 	ev_init(&connection->stream_timer, on_stream);
 	connection->watcher.data = connection->input_timer.data = connection;
 	connection->output_timer.data = connection->idle_timer.data = connection;

@@ -21,7 +21,7 @@
 #define CONNECTION_TURN_NS	100000	/* ... unless they take longer than this */
 #define CONNECTION_OUTPUT_HIGH	262144	/* bytes waiting: calls wait too */
 #define CONNECTION_FDS		16	/* descriptors waiting: calls wait too */
-#define CONNECTION_IDLE_S	600.0	/* without a call or a stream */
+#define CONNECTION_IDLE_LOOK_S	60.0	/* how often an idle connection is looked at, at least */
 #define CONNECTION_INPUT_S	10.0	/* to finish a message that was begun */
 #define CONNECTION_OUTPUT_S	30.0	/* to take at least one byte of what waits */
 #define CONNECTION_GONE_S	5.0	/* until a subscriber that shut down its side is looked after */

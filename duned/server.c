@@ -147,6 +147,8 @@ struct connection *server_admit(struct server *server, enum policy_socket socket
 		return NULL;
 	}
 	uid = peer.uid;
+	/* The configuration may be another one by now. */
+	server->schedule.calls_per_second = server->manager->config.calls_per_second;
 	connection = connection_new(server, fd, &peer);
 	if (!connection) {
 		log_client_message(uid, MESSAGE_RESOURCES, NULL, "refused: out of memory");

@@ -430,7 +430,7 @@ START_TEST(the_installed_file_shows_the_defaults)
 		strcat(text, key ? line + 1 : line);
 	}
 	fclose(file);
-	ck_assert_int_eq(keys, 11);
+	ck_assert_int_eq(keys, 13);
 	config_defaults(&defaults);
 	memset(&shown, 0, sizeof(shown));
 	quota_rules_init(&shown.configured);
