@@ -519,6 +519,34 @@ START_TEST(hangup_signal)
 }
 END_TEST
 
+START_TEST(check_points_at_it)
+{
+	char expected[300];
+
+	file_write(service.config, "[quota user]\n\tcontexts = ten\n");
+	service_spawn(&service, "duned/duned", "--check", service.config, NULL);
+	ck_assert_int_eq(service_wait(&service), 1);
+	snprintf(expected, sizeof(expected),
+		 "%s:2:13: contexts wants a number\n   contexts = ten\n              ^~~\n",
+		 service.config);
+	ck_assert(file_has(service.log, expected));
+}
+END_TEST
+
+/* Without a file's name the quotas set at run time are checked, and shown, too. */
+START_TEST(check_knows_the_run_time_quotas)
+{
+	file_write(quotas_file, "[quota group 5]\nept = 1M\n");
+	service_spawn(&service, "duned/duned", "--state", service.folder, "--check", NULL);
+	ck_assert_int_eq(service_wait(&service), 0);
+	ck_assert(file_has(service.log, "[quota group 5]\nept = 1024K\n"));
+	file_write(quotas_file, "[quota group 5]\nept = 1\n");
+	service_spawn(&service, "duned/duned", "--state", service.folder, "--check", NULL);
+	ck_assert_int_eq(service_wait(&service), 1);
+	ck_assert(file_has(service.log, "quotas.conf:2:7: ept wants a multiple of 4K, like 64M\n"));
+}
+END_TEST
+
 /* ---- SetLimits ---- */
 
 START_TEST(other_limits)
@@ -595,6 +623,8 @@ int main(void)
 		tcase_add_test(tests, what_can_t_be_saved_is_not_in_force);
 		tcase_add_test(tests, read_again_as_a_whole_or_not);
 		tcase_add_test(tests, hangup_signal);
+		tcase_add_test(tests, check_points_at_it);
+		tcase_add_test(tests, check_knows_the_run_time_quotas);
 		tcase_add_test(tests, other_limits);
 	}
 	suite_add_tcase(suite, tests);
