@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "proto/json_gate.h"
+#include "proto/json_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,6 +26,23 @@ static int has_end(const uint8_t *data, size_t size)
 	while (size && strchr(" \t\r\n", data[size - 1]))
 		size--;
 	return size && strchr("\"]}", data[size - 1]) != NULL;
+}
+
+/* Our own reader makes the same of it, and what our own writer writes is that again. */
+static void check_text(const char *text, size_t size, struct json_object *expected)
+{
+	struct json_object *object = NULL, *again = NULL;
+	size_t length;
+	char *written;
+
+	require(json_text_read(text, size, &object) == 0);
+	require(json_object_equal(object, expected));
+	require(json_text_write(object, 1 << 20, &written, &length) == 0);
+	require(json_gate(written, length, NULL) == 0);
+	require(json_text_read(written, length, &again) == 0 && json_object_equal(object, again));
+	free(written);
+	json_object_put(again);
+	json_object_put(object);
 }
 
 static void check_accepted(const uint8_t *data, size_t size)
@@ -43,6 +61,7 @@ static void check_accepted(const uint8_t *data, size_t size)
 	require(json_tokener_get_error(tokener) == json_tokener_success);
 	again = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
 	require(json_gate(again, strlen(again), NULL) == 0);
+	check_text(text, size, object);
 	json_object_put(object);
 	json_tokener_free(tokener);
 	free(text);
