@@ -167,7 +167,7 @@ static void take_replies(struct client *client, const char *bytes, size_t size, 
 {
 	const char *end = bytes + size;
 
-	reply_bytes += size;
+	reply_bytes += measured ? size : 0;
 	while (bytes < end) {
 		const char *nul = memchr(bytes, '\0', (size_t)(end - bytes));
 
