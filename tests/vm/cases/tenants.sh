@@ -24,6 +24,7 @@ for what in "io.dune.Manager.Kill of context $id of uid 1000 was refused" \
 	grep -q "client of uid 1001: $what" /tmp/duned.log || note "not in the log: $what"
 done
 expect grep -q "client of uid 1001: io.dune.Manager.* of context $id of uid 1000 was refused" /tmp/duned.log
+# shellcheck disable=SC2154 # set by start_duned
 expect kill -0 "$duned_pid"
 expect as_user alice dunectl kill hers
 wait $alice
