@@ -528,7 +528,7 @@ static void watch(struct connection *connection, int events)
 	if (ev_is_active(&connection->watcher) && (connection->watcher.events & 3) == events)
 		return;
 	ev_io_stop(loop, &connection->watcher);
-	ev_io_set(&connection->watcher, connection->fd, events);
+	ev_io_modify(&connection->watcher, events);
 	if (events)
 		ev_io_start(loop, &connection->watcher);
 }
@@ -607,6 +607,11 @@ static void on_socket(struct ev_loop *loop, ev_io *watcher, int revents)
 {
 	struct connection *connection = watcher->data;
 
+	/*
+	 * Until its turn: otherwise every look for news would pass by all that wait already. Begun again
+	 * before the next look, this costs no call of the kernel.
+	 */
+	ev_io_stop(loop, watcher);
 	connection->readable |= (revents & EV_READ) != 0;
 	schedule_add(&connection->server->schedule, &connection->turn);
 }
