@@ -95,7 +95,12 @@ static int decide_limits(struct creation *creation, struct json_object *wanted)
 static int check_contexts(struct creation *creation)
 {
 	const uint64_t growth[QUOTA_NR_SUMS] = { [QUOTA_CONTEXTS] = 1 };
+	const struct dune_info *info = &creation->info;
 
+	/* The module's own ceiling, which no rule can raise. */
+	if (info->contexts >= info->max_contexts)
+		return answer_quota(creation->answer, "contexts", "host", NULL,
+				    (int64_t)info->max_contexts, info->contexts);
 	return admit_growth(creation->request, creation->answer, &creation->charge, growth);
 }
 
