@@ -147,10 +147,26 @@ int dune_client_stats(struct dune_client *client, uint64_t id, const char *name,
 	return r;
 }
 
-/* Takes one sample of a stream: 1 when more follow, 0 when it was the last or `sampled` has enough. */
-static int watch_once(struct dune_client *client, uint64_t deadline_ms,
-		      int (*sampled)(const struct dune_client_stats *stats, void *data), void *data,
-		      int *ret_answer)
+/* Who gets the replies of a stream, one of the two; not 0 from it is enough. */
+struct follower {
+	int (*sampled)(const struct dune_client_stats *stats, void *data);
+	int (*happened)(const struct dune_client_events *events, void *data);
+	void *data;
+};
+
+static int follower_take(const struct follower *follower, void *result, bool first)
+{
+	struct dune_client_events *events = result;
+
+	if (follower->sampled)
+		return follower->sampled(result, follower->data);
+	events->first = first;
+	return follower->happened(events, follower->data);
+}
+
+/* Takes one reply: 1 when more follow, 0 when it was the last or the follower has enough. */
+static int stream_once(struct dune_client *client, const struct follower *follower, bool first,
+		       uint64_t deadline_ms, int *ret_answer)
 {
 	struct varlink_reply reply;
 	bool continues;
@@ -161,40 +177,57 @@ static int watch_once(struct dune_client *client, uint64_t deadline_ms,
 	if (r < 0)
 		return r;
 	continues = reply.continues;
-	r = client_decode(client, &shape_stats, &reply, &result);
+	r = client_decode(client, follower->sampled ? &shape_stats : &shape_events, &reply,
+			  &result);
 	if (r < 0)
 		return r;
-	*ret_answer = sampled(result, data);
+	*ret_answer = follower_take(follower, result, first);
 	decode_free(result);
 	return continues && *ret_answer == 0;
+}
+
+/*
+ * Calls a method whose parameters were built with the result r, and takes replies, of which one comes at
+ * least every interval_ms.
+ */
+static int stream(struct dune_client *client, const char *method, struct json_object *parameters,
+		  int r, uint64_t interval_ms, const struct follower *follower)
+{
+	uint64_t deadline_ms = connection_deadline(client->timeout_ms);
+	int answer = 0;
+	bool first = true;
+
+	if (r < 0) {
+		json_object_put(parameters);
+		return client_fail(client, r, client_error_text(r));
+	}
+	r = client_send(client, method, parameters, VARLINK_MORE, deadline_ms);
+	if (r < 0)
+		return r;
+	do {
+		r = stream_once(client, follower, first, deadline_ms, &answer);
+		deadline_ms = connection_deadline(client->timeout_ms);
+		deadline_ms = interval_ms < CONNECTION_FOREVER - deadline_ms ?
+				      deadline_ms + interval_ms :
+				      CONNECTION_FOREVER;
+		first = false;
+	} while (r > 0);
+	connection_close(&client->connection);
+	return r < 0 ? r : answer;
 }
 
 int dune_client_watch(struct dune_client *client, uint64_t id, const char *name,
 		      uint64_t interval_ms,
 		      int (*sampled)(const struct dune_client_stats *stats, void *data), void *data)
 {
-	uint64_t deadline_ms = connection_deadline(client->timeout_ms);
+	const struct follower follower = { .sampled = sampled, .data = data };
 	struct json_object *parameters;
-	int r = 0, answer = 0;
+	int r = 0;
 
 	parameters = selector(id, name, &r);
 	if (r == 0)
 		add_limit(parameters, "interval_ms", interval_ms, &r);
-	if (r < 0) {
-		json_object_put(parameters);
-		return client_fail(client, r, client_error_text(r));
-	}
-	r = client_send(client, "Stats", parameters, VARLINK_MORE, deadline_ms);
-	if (r < 0)
-		return r;
-	do {
-		r = watch_once(client, deadline_ms, sampled, data, &answer);
-		deadline_ms = connection_deadline(client->timeout_ms);
-		if (interval_ms < CONNECTION_FOREVER - deadline_ms)
-			deadline_ms += interval_ms;
-	} while (r > 0);
-	connection_close(&client->connection);
-	return r < 0 ? r : answer;
+	return stream(client, "Stats", parameters, r, interval_ms, &follower);
 }
 
 static struct json_object *events_parameters(uint64_t id, const char *name,
@@ -217,56 +250,17 @@ static struct json_object *events_parameters(uint64_t id, const char *name,
 	return parameters;
 }
 
-/* Takes one reply of the stream, as watch_once(). */
-static int events_once(struct dune_client *client, bool first, uint64_t deadline_ms,
-		       int (*happened)(const struct dune_client_events *events, void *data),
-		       void *data, int *ret_answer)
-{
-	struct dune_client_events *events;
-	struct varlink_reply reply;
-	bool continues;
-	void *result;
-	int r;
-
-	r = client_reply(client, 0, deadline_ms, &reply);
-	if (r < 0)
-		return r;
-	continues = reply.continues;
-	r = client_decode(client, &shape_events, &reply, &result);
-	if (r < 0)
-		return r;
-	events = result;
-	events->first = first;
-	*ret_answer = happened(events, data);
-	decode_free(result);
-	return continues && *ret_answer == 0;
-}
-
 int dune_client_events(struct dune_client *client, uint64_t id, const char *name,
 		       const char *const *types, size_t nr_types,
 		       int (*happened)(const struct dune_client_events *events, void *data),
 		       void *data)
 {
-	uint64_t deadline_ms = connection_deadline(client->timeout_ms);
+	const struct follower follower = { .happened = happened, .data = data };
 	struct json_object *parameters;
-	int r = 0, answer = 0;
-	bool first = true;
+	int r = 0;
 
 	parameters = events_parameters(id, name, types, nr_types, &r);
-	if (r < 0) {
-		json_object_put(parameters);
-		return client_fail(client, r, client_error_text(r));
-	}
-	r = client_send(client, "Events", parameters, VARLINK_MORE, deadline_ms);
-	if (r < 0)
-		return r;
-	do {
-		r = events_once(client, first, deadline_ms, happened, data, &answer);
-		deadline_ms = CONNECTION_FOREVER;
-		first = false;
-	} while (r > 0);
-	connection_close(&client->connection);
-	return r < 0 ? r : answer;
+	return stream(client, "Events", parameters, r, CONNECTION_FOREVER, &follower);
 }
 
 /* Calls a method whose reply has nothing in it. */
