@@ -91,14 +91,3 @@ uint64_t log_dropped(void)
 {
 	return 0;
 }
-
-static const char *const message_ids[NR_MESSAGE_IDS] = {
-#define ID(symbol, id, what) [MESSAGE_##symbol] = id,
-	DUNE_MESSAGES(ID)
-#undef ID
-};
-
-const char *log_message_id(enum message_id id)
-{
-	return (unsigned int)id < NR_MESSAGE_IDS ? message_ids[id] : NULL;
-}
