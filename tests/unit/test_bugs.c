@@ -6,6 +6,7 @@
 
 #include "proto/bugs.h"
 #include "proto/dune_abi.h"
+#include "tests/unit/suite.h"
 
 #define NR_BUGS 19
 #define M(name) DUNE_MEASURE_##name
@@ -125,17 +126,11 @@ int main(void)
 {
 	Suite *suite = suite_create("bugs");
 	TCase *tcase = tcase_create("bugs");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tcase, describes, 0, NR_ROWS);
 	tcase_add_test(tcase, measures_only_help);
 	tcase_add_test(tcase, names_are_all_there_and_unique);
 	tcase_add_test(tcase, the_rows_here_are_all);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "duned/message_ids.h"
+#include "tests/unit/suite.h"
 
 #define LINE_MAX_BYTES	256
 #define ID_BYTES	32
@@ -138,15 +139,10 @@ int main(void)
 {
 	Suite *suite = suite_create("catalog");
 	TCase *tests = tcase_create("catalog");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tests, every_message_has_its_entry);
 	tcase_add_test(tests, only_fields_that_there_are);
 	tcase_add_test(tests, ids_are_unique);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "tests/unit/suite.h"
 #include "tests/unit/test_client_peer.h"
 
 #define CREATED_JSON "{\"context\":" CONTEXT_JSON ",\"context_fd\":0}"
@@ -538,8 +539,6 @@ int main(void)
 {
 	Suite *suite = suite_create("client");
 	TCase *tests = tcase_create("client");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, create_passes_a_descriptor);
@@ -565,8 +564,5 @@ int main(void)
 	tcase_add_test(tests, addresses);
 	tcase_add_test(tests, totals_with_and_without_what_came_later);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "tests/unit/suite.h"
 #include "tests/unit/test_client_peer.h"
 
 static struct peer peer;
@@ -374,8 +375,6 @@ int main(void)
 {
 	Suite *suite = suite_create("client_bad");
 	TCase *tests = tcase_create("client_bad");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tests, 20);
 	tcase_add_checked_fixture(tests, setup, teardown);
@@ -397,8 +396,5 @@ int main(void)
 	tcase_add_test(tests, two_replies_to_one_call);
 	tcase_add_test(tests, a_reply_without_end);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

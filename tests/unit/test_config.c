@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "duned/config.h"
+#include "tests/unit/suite.h"
 
 #define NR_ROWS(array)	     (int)(sizeof(array) / sizeof((array)[0]))
 #define USER_CONTEXTS(rules) ((rules).base[QUOTA_BASE_USER].values[QUOTA_CONTEXTS].maximum)
@@ -447,8 +448,6 @@ int main(void)
 {
 	Suite *suite = suite_create("config");
 	TCase *texts = tcase_create("texts"), *files = tcase_create("files");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(texts, refuses, 0, NR_ROWS(bad));
 	tcase_add_test(texts, shows_a_part_of_a_long_line);
@@ -465,8 +464,5 @@ int main(void)
 	tcase_add_test(files, missing_files);
 	tcase_add_test(files, files_that_are_too_large_or_too_many);
 	suite_add_tcase(suite, files);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

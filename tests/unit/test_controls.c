@@ -15,6 +15,7 @@
 #include "kmod/vmx/controls.h"
 #include "proto/dune_abi.h"
 #include "tests/unit/data/vmx_cpus.h"
+#include "tests/unit/suite.h"
 
 #define NR_ROWS(array) (int)(sizeof(array) / sizeof((array)[0]))
 #define FUZZ_ROUNDS    200000
@@ -354,8 +355,6 @@ int main(void)
 {
 	Suite *suite = suite_create("controls");
 	TCase *tcase = tcase_create("controls");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(tcase, recorded, 0, NR_ROWS(recordings));
 	tcase_add_loop_test(tcase, with_pasid_translation, 0, NR_ROWS(recordings));
@@ -366,8 +365,5 @@ int main(void)
 	tcase_add_test(tcase, perf_global_ctrl_only_as_a_pair);
 	tcase_add_test(tcase, fuzz);
 	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 /*
  * dunectl's verbs but launch: exit statuses, what is written where, tables and JSON.
  */
+#include "tests/unit/suite.h"
 #include "tests/unit/test_dunectl_run.h"
 
 static struct run run;
@@ -362,8 +363,6 @@ int main(void)
 {
 	Suite *suite = suite_create("dunectl");
 	TCase *tests = tcase_create("dunectl");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tests, 30);
 	tcase_add_checked_fixture(tests, setup, teardown);
@@ -381,8 +380,5 @@ int main(void)
 	tcase_add_test(tests, stdout_that_is_full);
 	tcase_add_test(tests, doctor_names_what_is_missing);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

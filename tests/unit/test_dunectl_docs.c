@@ -3,6 +3,7 @@
  * --help, dunectl(1) and the bash completion name the same verbs and options. Runs from the top of the
  * source tree. Each of the three is cut to one word a line, sorted, and the results are compared.
  */
+#include "tests/unit/suite.h"
 #include "tests/unit/test_dunectl_run.h"
 
 #define LIST_MAX 4096
@@ -175,8 +176,6 @@ int main(void)
 {
 	Suite *suite = suite_create("dunectl_docs");
 	TCase *tests = tcase_create("dunectl_docs");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tests, 30);
 	tcase_add_checked_fixture(tests, setup, teardown);
@@ -188,8 +187,5 @@ int main(void)
 	tcase_add_test(tests, parameters_stand_in_the_man_page);
 	tcase_add_test(tests, contexts_are_completed);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -19,6 +19,7 @@
 #include "dunectl/doctor.h"
 #include "dunectl/dunectl.h"
 #include "proto/dune_abi.h"
+#include "tests/unit/suite.h"
 
 static char root[64];
 static struct dunectl ctl;
@@ -538,8 +539,6 @@ int main(void)
 {
 	Suite *suite = suite_create("dunectl_doctor");
 	TCase *tests = tcase_create("dunectl_doctor");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, processors, 0, NR_ROWS(cpu_rows));
@@ -557,8 +556,5 @@ int main(void)
 	tcase_add_loop_test(tests, problems_of_the_service, 0, NR_ROWS(problem_rows));
 	tcase_add_test(tests, what_the_service_says);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

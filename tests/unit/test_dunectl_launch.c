@@ -3,6 +3,7 @@
  * dunectl launch: what it asks the service for, how it starts the loader, signals, and every exit status.
  * The loader is a shell script of the test.
  */
+#include "tests/unit/suite.h"
 #include "tests/unit/test_dunectl_run.h"
 
 static struct run run;
@@ -398,8 +399,6 @@ int main(void)
 {
 	Suite *suite = suite_create("dunectl_launch");
 	TCase *tests = tcase_create("dunectl_launch");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tests, 30);
 	tcase_add_checked_fixture(tests, setup, teardown);
@@ -418,8 +417,5 @@ int main(void)
 	tcase_add_test(tests, the_program_has_the_signals_of_its_starter);
 	tcase_add_test(tests, path_is_searched_as_a_shell_does);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

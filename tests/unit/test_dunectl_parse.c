@@ -8,6 +8,7 @@
 #include <check.h>
 
 #include "dunectl/dunectl.h"
+#include "tests/unit/suite.h"
 
 #define UNTOUCHED 4242
 
@@ -97,15 +98,10 @@ int main(void)
 {
 	Suite *suite = suite_create("dunectl_parse");
 	TCase *tests = tcase_create("dunectl_parse");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(tests, numbers_are_strict, 0, NR_ROWS(numbers));
 	tcase_add_loop_test(tests, sizes_have_suffixes, 0, NR_ROWS(sizes));
 	tcase_add_loop_test(tests, times_are_seconds, 0, NR_ROWS(times));
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

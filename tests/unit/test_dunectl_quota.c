@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* dunectl quota, limit and reload against canned replies: what is sent, what is shown, what is refused. */
+#include "tests/unit/suite.h"
 #include "tests/unit/test_dunectl_run.h"
 
 static struct run run;
@@ -152,8 +153,6 @@ int main(void)
 {
 	Suite *suite = suite_create("dunectl_quota");
 	TCase *tests = tcase_create("dunectl_quota");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tests, 30);
 	tcase_add_checked_fixture(tests, setup, teardown);
@@ -162,8 +161,5 @@ int main(void)
 	tcase_add_loop_test(tests, wrong_usage, 0, NR_ROWS(usages));
 	tcase_add_test(tests, reload_shows_the_line);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

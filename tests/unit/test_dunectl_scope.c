@@ -10,6 +10,7 @@
 #include <systemd/sd-id128.h>
 
 #include "dunectl/scope.h"
+#include "tests/unit/suite.h"
 
 #define CREATED                                                                     \
 	"{\"context\":{\"id\":7,\"name\":\"seven\",\"owner\":0,\"created_usec\":5," \
@@ -346,8 +347,6 @@ int main(void)
 {
 	Suite *suite = suite_create("dunectl_scope");
 	TCase *tests = tcase_create("dunectl_scope");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, setup, teardown);
@@ -359,8 +358,5 @@ int main(void)
 	tcase_add_test(tests, no_bus);
 	tcase_add_test(tests, bad_slices);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

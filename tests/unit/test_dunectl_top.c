@@ -12,6 +12,7 @@
 #include "dunectl/rate.h"
 #include "dunectl/terminal.h"
 #include "dunectl/top.h"
+#include "tests/unit/suite.h"
 #include "tests/unit/test_duned_run.h"
 
 #define CONTEXTS    30
@@ -606,9 +607,7 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("dunectl_top");
-	SRunner *runner = srunner_create(suite);
 	TCase *pure = tcase_create("pure"), *tests = tcase_create("program");
-	int failed;
 
 	tcase_add_loop_test(pure, keys_from_bytes, 0, NR_ROWS(key_rows));
 	tcase_add_test(pure, rates_by_id);
@@ -627,8 +626,5 @@ int main(void)
 	tcase_add_test(tests, events_by_line);
 	tcase_add_test(tests, rates_of_a_watch);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -5,6 +5,7 @@
  */
 #include "tests/unit/test_duned_run.h"
 #include "proto/dune_abi.h"
+#include "tests/unit/suite.h"
 
 #define OTHER_UID 4001
 #define THIRD_UID 4002
@@ -102,9 +103,8 @@ START_TEST(life_of_a_context)
 	ck_assert_int_eq(json_int_at(reply, "context.usage.private_pages"), 17);
 	ck_assert_int_eq(json_int_at(reply, "counters.exits"), 100);
 	ck_assert_int_eq(json_int_at(reply, "counters.syscalls"), INT64_MAX);
-	ck_assert_int_eq(json_int_at(reply, "exits.vmcall"), 60);
-	ck_assert_int_eq(json_int_at(reply, "exits.ept_violation"), 39);
-	ck_assert_int_eq(json_int_at(reply, "exits.reason_35"), 1);
+	json_expect(reply, JSON_ROWS({ "exits.vmcall", 60 }, { "exits.ept_violation", 39 },
+				     { "exits.reason_35", 1 }));
 	ck_assert_int_eq(json_object_object_length(json_at(reply, "exits")), 3);
 	ck_assert(!json_object_object_get_ex(reply, "report", NULL));
 	json_object_put(reply);
@@ -269,10 +269,10 @@ START_TEST(limits_in_force)
 		create_full(client, "{\"limits\":{\"vcpus\":100,\"ept_pages\":null}}", &fd);
 
 	/* vcpus: the module's ceiling of 100 is below the configuration's */
-	ck_assert_int_eq(json_int_at(reply, "context.limits.vcpus"), 100);
-	ck_assert_int_eq(json_int_at(reply, "context.limits.private_pages"), 4096);
-	ck_assert_int_eq(json_int_at(reply, "context.limits.ept_pages"), 16384);
-	ck_assert_int_eq(json_int_at(reply, "context.limits.contexts"), 8);
+	json_expect(reply, JSON_ROWS({ "context.limits.vcpus", 100 },
+				     { "context.limits.private_pages", 4096 },
+				     { "context.limits.ept_pages", 16384 },
+				     { "context.limits.contexts", 8 }));
 	json_object_put(reply);
 	expect_error(client, M("Create"), "{\"limits\":{\"threads\":1}}",
 		     VARLINK_ERROR("InvalidParameter"));
@@ -300,11 +300,10 @@ START_TEST(info_with_the_module)
 	ck_assert_str_eq(json_text_at(reply, "module.bugs.1.how"), "VERW before every entry");
 	ck_assert_str_eq(json_text_at(reply, "module.bugs.2.name"), "bug_63");
 	ck_assert_str_eq(json_text_at(reply, "module.bugs.2.state"), "unknown");
-	ck_assert_int_eq(json_int_at(reply, "module.allocated.contexts"), 1);
-	ck_assert_int_eq(json_int_at(reply, "module.created"), 1);
-	ck_assert_int_eq(json_int_at(reply, "quotas.contexts_per_user"), 8);
-	ck_assert_int_eq(json_int_at(reply, "quotas.contexts_per_host"), 12);
-	ck_assert_int_eq(json_int_at(reply, "quotas.maximum.vcpus"), 100);
+	json_expect(reply,
+		    JSON_ROWS({ "module.allocated.contexts", 1 }, { "module.created", 1 },
+			      { "quotas.contexts_per_user", 8 }, { "quotas.contexts_per_host", 12 },
+			      { "quotas.maximum.vcpus", 100 }));
 	json_object_put(reply);
 	close(fd);
 }
@@ -633,8 +632,6 @@ int main(void)
 {
 	Suite *suite = suite_create("duned_contexts");
 	TCase *tests = tcase_create("running"), *stopped = tcase_create("starting");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, setup, teardown);
@@ -675,8 +672,5 @@ int main(void)
 	if (geteuid() == 0)
 		tcase_add_test(stopped, root_always_gets_in);
 	suite_add_tcase(suite, stopped);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -5,6 +5,7 @@
  */
 #include <time.h>
 
+#include "tests/unit/suite.h"
 #include "tests/unit/test_duned_run.h"
 
 #define OTHER_UID 4001
@@ -459,9 +460,7 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("duned_events");
-	SRunner *runner = srunner_create(suite);
 	TCase *tests = tcase_create("duned_events");
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_set_timeout(tests, 60);
@@ -475,8 +474,5 @@ int main(void)
 	tcase_add_test(tests, subscribing_in_masses);
 	tcase_add_test(tests, half_closed);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -4,11 +4,11 @@
  * it, while a client does all that the service offers. Whatever the client gets then, the service stays,
  * the next client is served, and no block and no descriptor is lost.
  */
-#include <dirent.h>
 #include <limits.h>
 #include <sys/mman.h>
 
 #include "tests/unit/fail_control.h"
+#include "tests/unit/suite.h"
 #include "tests/unit/test_duned_run.h"
 
 #define M(name)	  "{\"method\":\"io.dune.Manager." name "\"}"
@@ -188,27 +188,12 @@ static void do_everything(void)
 
 /* ---- what must hold afterwards ---- */
 
-static int count_descriptors(void)
-{
-	char path[64];
-	DIR *folder;
-	int count = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", service.pid);
-	folder = opendir(path);
-	ck_assert_ptr_nonnull(folder);
-	while (readdir(folder))
-		count++;
-	closedir(folder);
-	return count;
-}
-
 /* Waits until the service holds no more than it did; what it still holds then is lost. */
 static void expect_nothing_lost(int64_t blocks, int descriptors)
 {
 	for (int i = 0; i < 300; i++) {
 		if (__atomic_load_n(&control->blocks, __ATOMIC_RELAXED) <= blocks &&
-		    count_descriptors() <= descriptors)
+		    service_count_fds(&service) <= descriptors)
 			return;
 		/* Contexts that ended with their client are seen by the next call. */
 		if (i % 10 == 9)
@@ -218,7 +203,7 @@ static void expect_nothing_lost(int64_t blocks, int descriptors)
 	show_log();
 	ck_abort_msg("call %u: %lld blocks instead of %lld, %d descriptors instead of %d",
 		     control->fail_at, (long long)control->blocks, (long long)blocks,
-		     count_descriptors(), descriptors);
+		     service_count_fds(&service), descriptors);
 }
 
 static void expect_service(void)
@@ -265,7 +250,7 @@ START_TEST(everything_fails_once)
 	ask_alone(M("List"));
 	usleep(100000);
 	blocks = control->blocks;
-	descriptors = count_descriptors();
+	descriptors = service_count_fds(&service);
 	for (uint32_t call = 0; call < calls; call++) {
 		if (seen_before(call))
 			continue;
@@ -290,15 +275,10 @@ int main(void)
 {
 	Suite *suite = suite_create("duned_failures");
 	TCase *tests = tcase_create("failures");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tests, 900);
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, everything_fails_once);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

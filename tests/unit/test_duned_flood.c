@@ -6,6 +6,7 @@
  */
 #include <time.h>
 
+#include "tests/unit/suite.h"
 #include "tests/unit/test_duned_run.h"
 
 #define FLOODER_UID  4001
@@ -170,21 +171,15 @@ int main(void)
 {
 	Suite *suite = suite_create("duned_flood");
 	TCase *tests = tcase_create("flood");
-	SRunner *runner;
-	int failed;
 
 	if (geteuid() != 0) {
 		printf("flood: SKIP: needs root\n");
 		return EXIT_SUCCESS;
 	}
-	runner = srunner_create(suite);
 	tcase_set_timeout(tests, 120);
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, under_flood);
 	tcase_add_test(tests, strangers_at_the_admin_socket);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -7,6 +7,7 @@
 
 #include "duned/connection.h"
 #include "duned/server.h"
+#include "tests/unit/suite.h"
 #include "tests/unit/test_duned_run.h"
 
 #define CLIENT_UID 4001
@@ -155,8 +156,6 @@ int main(void)
 {
 	Suite *suite = suite_create("duned_limits");
 	TCase *tests = tcase_create("limits");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, streams);
@@ -164,8 +163,5 @@ int main(void)
 	tcase_add_test(tests, idle_clients);
 	tcase_add_test(tests, descriptors_that_wait);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -5,6 +5,7 @@
  */
 #include <time.h>
 
+#include "tests/unit/suite.h"
 #include "tests/unit/test_duned_run.h"
 
 #define CONTEXTS 600
@@ -271,9 +272,7 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("duned_listing");
-	SRunner *runner = srunner_create(suite);
 	TCase *tests = tcase_create("duned_listing");
-	int failed;
 
 	tcase_add_unchecked_fixture(tests, setup, teardown);
 	tcase_set_timeout(tests, 100);
@@ -283,8 +282,5 @@ int main(void)
 	tcase_add_test(tests, streams_share_and_are_whole);
 	tcase_add_test(tests, gone_meanwhile);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -3,8 +3,8 @@
  * The real duned without a device: what it says about itself, and what clients that misbehave get. What
  * it does with contexts stands in test_duned_contexts.c.
  */
-#include <dirent.h>
 
+#include "tests/unit/suite.h"
 #include "tests/unit/test_duned_run.h"
 
 #define INFO "{\"method\":\"org.varlink.service.GetInfo\"}"
@@ -42,21 +42,6 @@ static void teardown(void)
 }
 
 /* Descriptors that the service has open. */
-static int service_fds(void)
-{
-	char path[64];
-	int count = 0;
-	DIR *folder;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", service.pid);
-	folder = opendir(path);
-	ck_assert_ptr_nonnull(folder);
-	while (readdir(folder))
-		count++;
-	closedir(folder);
-	return count;
-}
-
 /* The service still answers a new client, and holds only so many descriptors. */
 static void expect_healthy(int fds)
 {
@@ -65,9 +50,9 @@ static void expect_healthy(int fds)
 	client_send_text(fd, INFO);
 	ck_assert_str_eq(client_receive(fd), INFO_REPLY);
 	close(fd);
-	for (int i = 0; i < SERVICE_WAIT_MS / 10 && service_fds() != fds; i++)
+	for (int i = 0; i < SERVICE_WAIT_MS / 10 && service_count_fds(&service) != fds; i++)
 		usleep(10000);
-	ck_assert_int_eq(service_fds(), fds);
+	ck_assert_int_eq(service_count_fds(&service), fds);
 }
 
 static int idle_fds(void)
@@ -76,7 +61,7 @@ static int idle_fds(void)
 
 	client_send_text(fd, INFO);
 	client_receive(fd);
-	count = service_fds() - 1;
+	count = service_count_fds(&service) - 1;
 	close(fd);
 	return count;
 }
@@ -427,7 +412,7 @@ START_TEST(limits_connections_of_a_user)
 	ck_assert_int_eq(shutdown(fds[0], SHUT_WR), 0);
 	client_expect_end(fds[0]);
 	close(fds[0]);
-	expect_healthy(service_fds());
+	expect_healthy(service_count_fds(&service));
 	for (int i = 1; i < 4; i++)
 		close(fds[i]);
 }
@@ -571,8 +556,6 @@ int main(void)
 	Suite *suite = suite_create("duned_protocol");
 	TCase *tests = tcase_create("running");
 	TCase *stopped = tcase_create("starting");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, setup, teardown);
@@ -598,8 +581,5 @@ int main(void)
 	tcase_add_test(stopped, fits_connections_to_descriptors);
 	tcase_add_loop_test(stopped, command_line, 0, NR_ROWS(command_lines));
 	suite_add_tcase(suite, stopped);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -5,6 +5,7 @@
  */
 #include <grp.h>
 
+#include "tests/unit/suite.h"
 #include "tests/unit/test_duned_run.h"
 
 #define ALICE	4001
@@ -602,8 +603,6 @@ int main(void)
 {
 	Suite *suite = suite_create("duned_quota");
 	TCase *tests = tcase_create("duned_quota");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, setup, teardown);
@@ -628,8 +627,5 @@ int main(void)
 		tcase_add_test(tests, other_limits);
 	}
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

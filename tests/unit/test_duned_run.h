@@ -6,6 +6,7 @@
 #ifndef TEST_DUNED_RUN_H
 #define TEST_DUNED_RUN_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -161,6 +162,22 @@ static inline void service_teardown(struct service *service)
 	}
 	snprintf(command, sizeof(command), "rm -rf %s", service->folder);
 	ck_assert_int_eq(system(command), 0);
+}
+
+/* How many descriptors the service holds (and two names more, of the folder itself). */
+static inline int service_count_fds(const struct service *service)
+{
+	char path[64];
+	int count = 0;
+	DIR *folder;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", service->pid);
+	folder = opendir(path);
+	ck_assert_ptr_nonnull(folder);
+	while (readdir(folder))
+		count++;
+	closedir(folder);
+	return count;
 }
 
 /* ---- clients ---- */
@@ -342,6 +359,24 @@ static inline int64_t json_int_at(struct json_object *object, const char *path)
 
 	ck_assert(json_object_is_type(value, json_type_int));
 	return json_object_get_int64(value);
+}
+
+struct json_row {
+	const char *path;
+	int64_t value;
+};
+
+/* Rows up to one without a path, as written in the call. */
+#define JSON_ROWS(...) ((const struct json_row[]){ __VA_ARGS__, { 0 } })
+
+static inline void json_expect(struct json_object *object, const struct json_row *rows)
+{
+	for (; rows->path; rows++) {
+		int64_t value = json_int_at(object, rows->path);
+
+		ck_assert_msg(value == rows->value, "%s is %lld, not %lld", rows->path,
+			      (long long)value, (long long)rows->value);
+	}
 }
 
 static inline const char *json_text_at(struct json_object *object, const char *path)

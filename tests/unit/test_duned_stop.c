@@ -3,6 +3,7 @@
  * What the service does with its clients when it is told to stop: calls that have arrived are answered, a
  * client that has just connected may still call, and nobody keeps the service from ending.
  */
+#include "tests/unit/suite.h"
 #include "tests/unit/test_duned_run.h"
 
 #include <signal.h>
@@ -153,8 +154,6 @@ int main(void)
 {
 	Suite *suite = suite_create("duned_stop");
 	TCase *tests = tcase_create("duned_stop");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, setup, teardown);
@@ -165,8 +164,5 @@ int main(void)
 	tcase_add_test(tests, a_second_signal_ends_at_once);
 	tcase_add_test(tests, a_stream_does_not_hold_it);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

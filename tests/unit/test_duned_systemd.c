@@ -3,6 +3,7 @@
  * duned as systemd starts it: a socket passed under a name, readiness, watchdog and the end told on the
  * notification socket.
  */
+#include "tests/unit/suite.h"
 #include "tests/unit/test_duned_run.h"
 
 #define LISTEN_FD 3 /* the first that systemd passes */
@@ -149,8 +150,6 @@ int main(void)
 {
 	Suite *suite = suite_create("duned_systemd");
 	TCase *tests = tcase_create("duned_systemd");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, setup, teardown);
@@ -160,8 +159,5 @@ int main(void)
 	tcase_add_test(tests, refuses_what_does_not_listen);
 	tcase_add_test(tests, says_when_it_is_ready_on_its_own_socket);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "duned/connection.h"
+#include "tests/unit/suite.h"
 #include "tests/unit/test_duned_run.h"
 
 #define INFO	 "{\"method\":\"org.varlink.service.GetInfo\"}"
@@ -93,14 +94,9 @@ int main(void)
 {
 	Suite *suite = suite_create("duned_timeouts");
 	TCase *tests = tcase_create("duned_timeouts");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tests, 90);
 	tcase_add_test(tests, those_who_keep_it_waiting);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

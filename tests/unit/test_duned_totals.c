@@ -3,6 +3,7 @@
  * The method Totals with a device made of paper: sums that outlive contexts, and what the service
  * counts about itself.
  */
+#include "tests/unit/suite.h"
 #include "tests/unit/test_duned_run.h"
 
 #define OTHER_UID 4001
@@ -74,14 +75,10 @@ START_TEST(all_names_from_the_start)
 	ck_assert_uint_eq(check_zeroes(json_at(reply, "states")), 4);
 	ck_assert_uint_eq(check_zeroes(json_at(reply, "errors")),
 			  (size_t)json_object_object_length(json_at(reply, "errors")));
-	ck_assert_int_eq(json_int_at(reply, "errors.NoSuchContext"), 0);
-	ck_assert_int_eq(json_int_at(reply, "errors.ExpectedMore"), 0);
-	ck_assert_int_eq(json_int_at(reply, "calls.Totals"), 1);
-	ck_assert_int_eq(json_int_at(reply, "calls.GetInfo"), 0);
-	ck_assert_int_eq(json_int_at(reply, "calls.other"), 0);
-	ck_assert_int_eq(json_int_at(reply, "service.connections_now"), 1);
-	ck_assert_int_eq(json_int_at(reply, "messages.client_idle"), 0);
-	ck_assert_int_eq(json_int_at(reply, "allocated.contexts"), 0);
+	json_expect(reply, JSON_ROWS({ "errors.NoSuchContext", 0 }, { "errors.ExpectedMore", 0 },
+				     { "calls.Totals", 1 }, { "calls.GetInfo", 0 },
+				     { "calls.other", 0 }, { "service.connections_now", 1 },
+				     { "messages.client_idle", 0 }, { "allocated.contexts", 0 }));
 	ck_assert_int_gt(json_int_at(reply, "quotas.contexts_per_host"), 0);
 	json_object_put(reply);
 }
@@ -95,13 +92,10 @@ START_TEST(sums_outlive_contexts)
 	move(first, "r");
 	move(second, "r");
 	reply = totals(client);
-	ck_assert_int_eq(json_int_at(reply, "created"), 3);
-	ck_assert_int_eq(json_int_at(reply, "counters.exits"), 200);
-	ck_assert_int_eq(json_int_at(reply, "counters.private_pages_now"), 34);
-	ck_assert_int_eq(json_int_at(reply, "exits.vmcall"), 120);
-	ck_assert_int_eq(json_int_at(reply, "exits.reason_35"), 2);
-	ck_assert_int_eq(json_int_at(reply, "states.running"), 2);
-	ck_assert_int_eq(json_int_at(reply, "states.new"), 1);
+	json_expect(reply, JSON_ROWS({ "created", 3 }, { "counters.exits", 200 },
+				     { "counters.private_pages_now", 34 }, { "exits.vmcall", 120 },
+				     { "exits.reason_35", 2 }, { "states.running", 2 },
+				     { "states.new", 1 }));
 	json_object_put(reply);
 	move(first, "x");
 	move(second, "p");
@@ -110,12 +104,9 @@ START_TEST(sums_outlive_contexts)
 	close(second);
 	close(third);
 	reply = totals(client);
-	ck_assert_int_eq(json_int_at(reply, "counters.exits"), 200);
-	ck_assert_int_eq(json_int_at(reply, "counters.private_pages_now"), 0);
-	ck_assert_int_eq(json_int_at(reply, "ends.exit"), 1);
-	ck_assert_int_eq(json_int_at(reply, "ends.panic"), 1);
-	ck_assert_int_eq(json_int_at(reply, "ends.unused"), 1);
-	ck_assert_int_eq(json_int_at(reply, "ends.kill"), 0);
+	json_expect(reply, JSON_ROWS({ "counters.exits", 200 }, { "counters.private_pages_now", 0 },
+				     { "ends.exit", 1 }, { "ends.panic", 1 }, { "ends.unused", 1 },
+				     { "ends.kill", 0 }));
 	ck_assert_uint_eq(check_zeroes(json_at(reply, "states")), 4);
 	json_object_put(reply);
 }
@@ -134,13 +125,10 @@ START_TEST(calls_and_errors)
 	client_send_text(client, unknown);
 	json_object_put(client_expect(client, "org.varlink.service.MethodNotFound", false, NULL));
 	reply = totals(client);
-	ck_assert_int_eq(json_int_at(reply, "calls.List"), 2);
-	ck_assert_int_eq(json_int_at(reply, "calls.Inspect"), 1);
-	ck_assert_int_eq(json_int_at(reply, "calls.Kill"), 1);
-	ck_assert_int_eq(json_int_at(reply, "calls.other"), 1);
-	ck_assert_int_eq(json_int_at(reply, "errors.NoSuchContext"), 2);
-	ck_assert_int_eq(json_int_at(reply, "errors.MethodNotFound"), 1);
-	ck_assert_int_eq(json_int_at(reply, "errors.other"), 0);
+	json_expect(reply,
+		    JSON_ROWS({ "calls.List", 2 }, { "calls.Inspect", 1 }, { "calls.Kill", 1 },
+			      { "calls.other", 1 }, { "errors.NoSuchContext", 2 },
+			      { "errors.MethodNotFound", 1 }, { "errors.other", 0 }));
 	json_object_put(reply);
 }
 END_TEST
@@ -156,11 +144,10 @@ START_TEST(connections_and_bytes)
 	/* The last one is above the limit: refused before it asks. */
 	json_object_put(client_expect(fds[2], M("QuotaExceeded"), false, NULL));
 	reply = totals(client);
-	ck_assert_int_eq(json_int_at(reply, "service.connections"), 3);
-	ck_assert_int_eq(json_int_at(reply, "service.connections_now"), 3);
-	ck_assert_int_eq(json_int_at(reply, "service.connections_refused_user"), 1);
-	ck_assert_int_eq(json_int_at(reply, "service.connections_refused_host"), 0);
-	ck_assert_int_eq(json_int_at(reply, "messages.connections_limit"), 1);
+	json_expect(reply, JSON_ROWS({ "service.connections", 3 }, { "service.connections_now", 3 },
+				     { "service.connections_refused_user", 1 },
+				     { "service.connections_refused_host", 0 },
+				     { "messages.connections_limit", 1 }));
 	in = json_int_at(reply, "service.bytes_in");
 	out = json_int_at(reply, "service.bytes_out");
 	/* Exactly that call, and the reply whose size is not in it yet. */
@@ -188,12 +175,10 @@ START_TEST(events_and_streams)
 	move(context, "L");
 	json_object_put(client_expect(reader, NULL, true, NULL));
 	reply = totals(client);
-	ck_assert_int_eq(json_int_at(reply, "service.events"), 1);
-	ck_assert_int_eq(json_int_at(reply, "service.events_sent"), 1);
-	ck_assert_int_eq(json_int_at(reply, "service.events_lost"), 1);
-	ck_assert_int_eq(json_int_at(reply, "service.events_dropped"), 0);
-	ck_assert_int_eq(json_int_at(reply, "service.streams_now"), 1);
-	ck_assert_int_eq(json_int_at(reply, "service.subscriptions_now"), 1);
+	json_expect(reply,
+		    JSON_ROWS({ "service.events", 1 }, { "service.events_sent", 1 },
+			      { "service.events_lost", 1 }, { "service.events_dropped", 0 },
+			      { "service.streams_now", 1 }, { "service.subscriptions_now", 1 }));
 	json_object_put(reply);
 	close(reader);
 	for (int i = 0; i < SERVICE_WAIT_MS / 10 && total("service.streams_now") > 0; i++)
@@ -222,9 +207,7 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("duned_totals");
-	SRunner *runner = srunner_create(suite);
 	TCase *tests = tcase_create("duned_totals");
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_set_timeout(tests, 60);
@@ -235,8 +218,5 @@ int main(void)
 	tcase_add_test(tests, events_and_streams);
 	tcase_add_test(tests, anybody_may_ask);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "libdune/exec/elf.h"
+#include "tests/unit/suite.h"
 
 #define FILE_SIZE  0x3000ull
 #define NR_HEADERS 4
@@ -290,8 +291,6 @@ int main(void)
 {
 	Suite *suite = suite_create("elf");
 	TCase *tcase = tcase_create("elf");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, test_good);
@@ -306,9 +305,5 @@ int main(void)
 	tcase_add_loop_test(tcase, test_script, 0, sizeof(scripts) / sizeof(*scripts));
 	tcase_add_test(tcase, test_long_script);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -11,6 +11,7 @@
 
 #include "duned/events.h"
 #include "proto/varlink.h"
+#include "tests/unit/suite.h"
 
 static const struct peer root = { .uid = 0, .identified = true };
 static const struct peer alice = { .uid = 1000, .identified = true };
@@ -310,9 +311,7 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("events");
-	SRunner *runner = srunner_create(suite);
 	TCase *tests = tcase_create("events");
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, NULL);
 	tcase_add_test(tests, everybody_gets_his_own);
@@ -325,8 +324,5 @@ int main(void)
 	tcase_add_test(tests, a_stream_about_one_context_ends_with_it);
 	tcase_add_test(tests, a_failed_device_ends_all);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include "libdune/exec/stack.h"
+#include "tests/unit/suite.h"
 
 #define MAX_WORDS 64
 
@@ -182,17 +183,11 @@ int main(void)
 {
 	Suite *suite = suite_create("exec-stack");
 	TCase *tcase = tcase_create("stack");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_plain);
 	tcase_add_test(tcase, test_static);
 	tcase_add_test(tcase, test_script);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -21,6 +21,7 @@
 #include "duned/exporter/families.h"
 #include "duned/exporter/history.h"
 #include "duned/exporter/textfile.h"
+#include "tests/unit/suite.h"
 
 #define NR_ROWS(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
@@ -565,8 +566,6 @@ int main(void)
 {
 	Suite *suite = suite_create("exporter");
 	TCase *tests = tcase_create("exporter");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, accept_chooses_the_format, 0, NR_ROWS(accepts));
@@ -586,8 +585,5 @@ int main(void)
 	tcase_add_test(tests, an_empty_history_is_a_document);
 	tcase_add_test(tests, a_file_is_replaced_as_a_whole);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <time.h>
 
+#include "tests/unit/suite.h"
 #include "tests/unit/test_duned_run.h"
 
 #define LISTEN_FD  3
@@ -458,8 +459,6 @@ int main(void)
 {
 	Suite *suite = suite_create("exporter_http");
 	TCase *tests = tcase_create("exporter_http");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_set_timeout(tests, 60);
@@ -476,8 +475,5 @@ int main(void)
 	tcase_add_test(tests, takes_the_passed_socket);
 	tcase_add_test(tests, refuses_another_socket);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -11,6 +11,7 @@
 #include "libdune/guest/calls.h"
 #include "libdune/guest/range.h"
 #include "libdune/guest/sigframe.h"
+#include "tests/unit/suite.h"
 
 static const struct range {
 	uint64_t start, size;
@@ -234,8 +235,6 @@ int main(void)
 {
 	Suite *suite = suite_create("guest");
 	TCase *tcase = tcase_create("rules");
-	SRunner *runner;
-	int failed;
 
 	LOOP(test_range, ranges);
 	LOOP(test_split, splits);
@@ -246,9 +245,5 @@ int main(void)
 	LOOP(test_kept, kept);
 	tcase_add_test(tcase, test_table);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -11,6 +11,7 @@
 
 #include "duned/identity.h"
 #include "duned/peer.h"
+#include "tests/unit/suite.h"
 
 #define NR_ROWS(array) (int)(sizeof(array) / sizeof((array)[0]))
 #define AFTER_NAME     " S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 "
@@ -167,8 +168,6 @@ int main(void)
 {
 	Suite *suite = suite_create("identity");
 	TCase *tests = tcase_create("identity");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, start_of_a_process, 0, NR_ROWS(stats));
@@ -177,8 +176,5 @@ int main(void)
 	tcase_add_test(tests, a_pid_used_again);
 	tcase_add_test(tests, rules_about_cgroups);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

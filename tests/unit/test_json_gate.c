@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "proto/json_gate.h"
+#include "tests/unit/suite.h"
 
 #define NR_ROWS(array) (int)(sizeof(array) / sizeof((array)[0]))
 #define TEN(x) x x x x x x x x x x
@@ -181,8 +182,6 @@ int main(void)
 {
 	Suite *suite = suite_create("json_gate");
 	TCase *tests = tcase_create("json_gate");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(tests, accepts, 0, NR_ROWS(good));
 	tcase_add_loop_test(tests, refuses, 0, NR_ROWS(bad));
@@ -190,8 +189,5 @@ int main(void)
 	tcase_add_test(tests, refuses_a_nul);
 	tcase_add_test(tests, limits_members);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

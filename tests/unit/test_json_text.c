@@ -9,6 +9,7 @@
 
 #include "proto/json_gate.h"
 #include "proto/json_text.h"
+#include "tests/unit/suite.h"
 
 #define NR_ROWS(array) (int)(sizeof(array) / sizeof((array)[0]))
 
@@ -131,16 +132,11 @@ int main(void)
 {
 	Suite *suite = suite_create("json_text");
 	TCase *tests = tcase_create("json_text");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(tests, there_and_back, 0, NR_ROWS(rows));
 	tcase_add_test(tests, sizes);
 	tcase_add_test(tests, many_members);
 	tcase_add_test(tests, nonsense_is_survived);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

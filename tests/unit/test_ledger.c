@@ -13,6 +13,7 @@
 #include "duned/context.h"
 #include "duned/device.h"
 #include "duned/ledger.h"
+#include "tests/unit/suite.h"
 
 #define NR_ROWS(array) (int)(sizeof(array) / sizeof((array)[0]))
 #define MAX_HELD       300
@@ -391,8 +392,6 @@ int main(void)
 {
 	Suite *suite = suite_create("ledger");
 	TCase *tests = tcase_create("ledger");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tests, 120);
 	tcase_add_checked_fixture(tests, setup, teardown);
@@ -402,8 +401,5 @@ int main(void)
 	tcase_add_test(tests, names);
 	tcase_add_test(tests, cgroups);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

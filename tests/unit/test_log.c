@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "duned/log.h"
+#include "tests/unit/suite.h"
 
 #define NR_ROWS(array) (int)(sizeof(array) / sizeof((array)[0]))
 
@@ -185,8 +186,6 @@ int main(void)
 {
 	Suite *suite = suite_create("log");
 	TCase *tests = tcase_create("log");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, NULL);
 	tcase_set_timeout(tests, 30);
@@ -199,8 +198,5 @@ int main(void)
 	tcase_add_test(tests, what_was_dropped_is_told);
 	tcase_add_test(tests, ids_are_ids);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

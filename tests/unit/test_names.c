@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proto/names.h"
+#include "tests/unit/suite.h"
 
 /* Checks that the names of 0 .. count - 1 are well formed and unique; returns how many there are. */
 static int check_names(const char *(*name_of)(unsigned int), unsigned int count)
@@ -121,8 +122,6 @@ int main(void)
 {
 	Suite *suite = suite_create("names");
 	TCase *tests = tcase_create("names");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tests, tables);
 	tcase_add_test(tests, known_numbers);
@@ -132,8 +131,5 @@ int main(void)
 	tcase_add_test(tests, valid_names);
 	tcase_add_test(tests, errno_names);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

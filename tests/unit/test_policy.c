@@ -10,6 +10,7 @@
 #include "duned/access.h"
 #include "duned/peer.h"
 #include "duned/policy.h"
+#include "tests/unit/suite.h"
 
 #define NR_ROWS(array) (int)(sizeof(array) / sizeof((array)[0]))
 
@@ -292,8 +293,6 @@ int main(void)
 {
 	Suite *suite = suite_create("policy");
 	TCase *tests = tcase_create("policy");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(tests, cell, 0, NR_ROWS(cells));
 	tcase_add_test(tests, every_cell_is_tested);
@@ -305,8 +304,5 @@ int main(void)
 	tcase_add_test(tests, who_is_an_administrator);
 	tcase_add_test(tests, the_kernel_tells_who_it_is);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

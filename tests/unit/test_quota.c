@@ -10,6 +10,7 @@
 
 #include "duned/quota.h"
 #include "duned/rate.h"
+#include "tests/unit/suite.h"
 
 #define NR_ROWS(array) (int)(sizeof(array) / sizeof((array)[0]))
 #define UNSET	       QUOTA_UNSET
@@ -400,8 +401,6 @@ int main(void)
 {
 	Suite *suite = suite_create("quota");
 	TCase *tests = tcase_create("quota");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, the_most_specific_rule_decides, 0, NR_ROWS(precedence));
@@ -415,8 +414,5 @@ int main(void)
 	tcase_add_test(tests, one_a_minute);
 	tcase_add_test(tests, buckets);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

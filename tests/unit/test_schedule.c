@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "duned/schedule.h"
+#include "tests/unit/suite.h"
 
 #define NR_ROWS(array) (int)(sizeof(array) / sizeof((array)[0]))
 #define US	       1000ll
@@ -272,8 +273,6 @@ int main(void)
 {
 	Suite *suite = suite_create("schedule");
 	TCase *tests = tcase_create("schedule");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, NULL);
 	tcase_set_timeout(tests, 30);
@@ -288,8 +287,5 @@ int main(void)
 	tcase_add_test(tests, nothing_to_do);
 	tcase_add_test(tests, uids_that_have_gone);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

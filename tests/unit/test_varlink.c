@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "proto/varlink.h"
+#include "tests/unit/suite.h"
 
 #define NR_ROWS(array) (int)(sizeof(array) / sizeof((array)[0]))
 
@@ -301,8 +302,6 @@ int main(void)
 {
 	Suite *suite = suite_create("varlink");
 	TCase *tests = tcase_create("varlink");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(tests, split_at_every_byte, 0, (int)STREAM_SIZE + 1);
 	tcase_add_test(tests, limits_a_message);
@@ -314,8 +313,5 @@ int main(void)
 	tcase_add_test(tests, encodes);
 	tcase_add_test(tests, encodes_no_more_than_a_peer_takes);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }
