@@ -14,7 +14,8 @@ static struct page *trampoline_page;
 
 extern const char dune_trampoline_start[], dune_trampoline_end[];
 
-enum { AREA_TRAMPOLINE, AREA_RUN, AREA_ARGS, AREA_NR };
+/* What vcpu 0 can't do without. */
+static const unsigned long pieces[] = { DUNE_MMAP_TRAMPOLINE, DUNE_MMAP_RUN, DUNE_MMAP_ARGS };
 
 /*
  * A copy, by fork (MADV_DOFORK undoes VM_DONTCOPY) or by mremap before it is refused: never of any use. It holds
@@ -61,21 +62,6 @@ static void area_close(struct vm_area_struct *vma)
 		context_report_done(ctx);
 }
 
-/* By fault here, too: a remap_pfn_range that runs out of memory makes 6.1 warn when the rest is unmapped. */
-static vm_fault_t area_trampoline_fault(struct vm_fault *vmf)
-{
-	return vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(trampoline_page));
-}
-
-static const struct vm_operations_struct area_trampoline_ops = {
-	.open = area_open,
-	.close = area_close,
-	.fault = area_trampoline_fault,
-	.may_split = area_refuse_split,
-	.mremap = area_refuse_move,
-	.mprotect = area_refuse_protect,
-};
-
 /* A vcpu's page, by its offset; vcpus are never freed while the mm lives. */
 static struct page *area_page(struct dune_context *ctx, unsigned long offset)
 {
@@ -87,12 +73,17 @@ static struct page *area_page(struct dune_context *ctx, unsigned long offset)
 	return args ? ctx->vcpus[index]->args_page : ctx->vcpus[index]->run_page;
 }
 
-/* By fault, so that MADV_DONTNEED and the like bring back the same page. */
+/*
+ * By fault, so that MADV_DONTNEED and the like bring back the same page. (And a remap_pfn_range that runs out of
+ * memory makes 6.1 warn when the rest is unmapped.)
+ */
 static vm_fault_t area_fault(struct vm_fault *vmf)
 {
 	struct dune_context *ctx = vmf->vma->vm_private_data;
 	struct page *page = NULL;
 
+	if (vmf->vma->vm_flags & VM_PFNMAP)
+		return vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(trampoline_page));
 	/* vcpus live as long as this mm. */
 	if (ctx && ctx->mm == vmf->vma->vm_mm)
 		page = area_page(ctx, vmf->pgoff << PAGE_SHIFT);
@@ -103,7 +94,7 @@ static vm_fault_t area_fault(struct vm_fault *vmf)
 	return 0;
 }
 
-static const struct vm_operations_struct area_page_ops = {
+static const struct vm_operations_struct area_ops = {
 	.open = area_open,
 	.close = area_close,
 	.fault = area_fault,
@@ -112,28 +103,14 @@ static const struct vm_operations_struct area_page_ops = {
 	.mprotect = area_refuse_protect,
 };
 
-static void area_map_trampoline(struct vm_area_struct *vma)
-{
-	/* A PFN mapping: GUP, ptrace and /proc/self/mem find no page to write to. */
-	vm_flags_mod(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP,
-		     VM_MAYWRITE);
-	vma->vm_ops = &area_trampoline_ops;
-}
-
-static int area_map_vcpu(struct dune_context *ctx, struct vm_area_struct *vma, unsigned long offset,
-			 unsigned int *ret_piece)
+static int area_map_vcpu(struct dune_context *ctx, struct vm_area_struct *vma, unsigned long offset)
 {
 	if (vma->vm_flags & VM_EXEC)
 		return -EACCES;
 	if (!area_page(ctx, offset))
 		return -ENXIO;
-	if (offset == DUNE_MMAP_RUN)
-		*ret_piece = AREA_RUN;
-	else
-		*ret_piece = offset == DUNE_MMAP_ARGS ? AREA_ARGS : AREA_NR;
 	/* Stays in core dumps: debuggers find the guest's registers in the run page. */
 	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTCOPY, VM_MAYWRITE | VM_MAYEXEC);
-	vma->vm_ops = &area_page_ops;
 	return 0;
 }
 
@@ -145,23 +122,27 @@ static int area_map(struct dune_context *ctx, struct vm_area_struct *vma)
 {
 	unsigned long offset = vma->vm_pgoff << PAGE_SHIFT;
 	unsigned int state = smp_load_acquire(&ctx->state);
-	unsigned int piece = AREA_TRAMPOLINE;
+	unsigned int i;
 	int err = 0;
 
 	if (state != DUNE_STATE_ATTACHED && state != DUNE_STATE_RUNNING)
 		return -ENXIO;
 	if (ctx->mm != vma->vm_mm)
 		return -EXDEV;
-	/* The VMA pins the file, the file pins the context. */
-	vma->vm_private_data = ctx;
+	/* A PFN mapping: GUP, ptrace and /proc/self/mem find no page to write to. */
 	if (offset == DUNE_MMAP_TRAMPOLINE)
-		area_map_trampoline(vma);
+		vm_flags_mod(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP,
+			     VM_MAYWRITE);
 	else
-		err = area_map_vcpu(ctx, vma, offset, &piece);
+		err = area_map_vcpu(ctx, vma, offset);
 	if (err)
 		return err;
-	if (piece < AREA_NR)
-		set_bit(piece, &ctx->area_mapped);
+	/* The VMA pins the file, the file pins the context. */
+	vma->vm_private_data = ctx;
+	vma->vm_ops = &area_ops;
+	for (i = 0; i < ARRAY_SIZE(pieces); i++)
+		if (offset == pieces[i])
+			set_bit(i, &ctx->area_mapped);
 	return 0;
 }
 
@@ -182,7 +163,7 @@ int area_mmap(struct dune_context *ctx, struct vm_area_struct *vma)
 
 bool area_complete(const struct dune_context *ctx)
 {
-	return READ_ONCE(ctx->area_mapped) == BIT(AREA_NR) - 1;
+	return READ_ONCE(ctx->area_mapped) == BIT(ARRAY_SIZE(pieces)) - 1;
 }
 
 int area_init(void)

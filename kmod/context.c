@@ -23,7 +23,7 @@
 #include "kmod/trace.h"
 #include "kmod/vcpu.h"
 
-static DEFINE_MUTEX(contexts_lock);
+DEFINE_MUTEX(contexts_lock);
 static DEFINE_XARRAY(contexts); /* id -> context; changed under contexts_lock */
 static u64 next_id = 1; /* under contexts_lock */
 static struct workqueue_struct *free_queue;
@@ -31,23 +31,16 @@ static struct workqueue_struct *free_queue;
 struct dune_allocated dune_allocated;
 
 /* Host ceilings: root's, by module parameter. A compromised duned can't raise them. */
-unsigned long dune_max_contexts = 10000;
-unsigned long dune_max_vcpus = DUNE_MAX_VCPUS;
-unsigned long dune_max_private = 65536;
-unsigned long dune_max_ept = 262144;
+unsigned long dune_ceilings[DUNE_NR_LIMITS] = {
+	[DUNE_LIMIT_CONTEXTS] = 10000,
+	[DUNE_LIMIT_VCPUS] = DUNE_MAX_VCPUS,
+	[DUNE_LIMIT_PRIVATE] = 65536,
+	[DUNE_LIMIT_EPT] = 262144,
+};
 
 static unsigned long ceiling(unsigned int which)
 {
-	switch (which) {
-	case DUNE_LIMIT_VCPUS:
-		return min_t(unsigned long, READ_ONCE(dune_max_vcpus), DUNE_MAX_VCPUS);
-	case DUNE_LIMIT_PRIVATE:
-		return READ_ONCE(dune_max_private);
-	case DUNE_LIMIT_EPT:
-		return READ_ONCE(dune_max_ept);
-	default:
-		return READ_ONCE(dune_max_contexts);
-	}
+	return READ_ONCE(dune_ceilings[which]);
 }
 
 /* Fills in ceilings for zeroes; -ERANGE above a ceiling. */
@@ -84,13 +77,6 @@ bool context_within(struct dune_context *ctx, unsigned int which, u64 used, u64 
 }
 
 /* ---- end of life ---- */
-
-static void context_free_struct(struct dune_context *ctx)
-{
-	kfree(ctx->report);
-	kfree(ctx->final);
-	kvfree(ctx);
-}
 
 /*
  * Everything of the guest. The mm is gone and so are its notifier's callbacks, and readers of statistics keep to
@@ -134,7 +120,7 @@ static void context_free(struct kref *ref)
 		hw_put();
 	}
 	put_pid(ctx->pid);
-	context_free_struct(ctx);
+	kvfree(ctx);
 	atomic64_dec(&dune_allocated.contexts);
 }
 
@@ -163,10 +149,10 @@ bool context_end(struct dune_context *ctx, u32 cause)
 
 void context_report_done(struct dune_context *ctx)
 {
-	ctx->report->cause = atomic_read(&ctx->cause);
+	ctx->report.cause = atomic_read(&ctx->cause);
 	smp_store_release(&ctx->report_ready, true);
-	event_post(ctx, DUNE_EVENT_ENDED, ctx->report->cause, ctx->report->regs.rip);
-	trace_dune_end(ctx->id, ctx->report->cause, ctx->report->regs.rip);
+	event_post(ctx, DUNE_EVENT_ENDED, ctx->report.cause, ctx->report.regs.rip);
+	trace_dune_end(ctx->id, ctx->report.cause, ctx->report.regs.rip);
 }
 
 /* ---- the mm's notifier ---- */
@@ -257,7 +243,7 @@ static int context_admit(struct dune_context *ctx)
 	int err;
 
 	mutex_lock(&contexts_lock);
-	if (atomic64_read(&dune_allocated.contexts) >= READ_ONCE(dune_max_contexts)) {
+	if (atomic64_read(&dune_allocated.contexts) >= ceiling(DUNE_LIMIT_CONTEXTS)) {
 		err = -ENOSPC;
 	} else if (owned_by(ctx->owner) >= limit) {
 		err = -EDQUOT;
@@ -286,21 +272,17 @@ static struct dune_context *context_alloc(const struct dune_create *arg)
 	kref_init(&ctx->ref);
 	mutex_init(&ctx->lock);
 	INIT_WORK(&ctx->free_work, context_free_work);
-	private_init(&ctx->private);
+	xa_init(&ctx->private.pages);
 	ctx->created_ns = ktime_get_ns();
 	ctx->owner = make_kuid(current_user_ns(), arg->owner);
 	memcpy(ctx->name, arg->name, sizeof(ctx->name));
 	ctx->labels = arg->labels;
 	err = uid_valid(ctx->owner) ? limits_resolve(arg->limits, ctx->limits) : -EINVAL;
-	ctx->report = kzalloc(sizeof(*ctx->report), GFP_KERNEL_ACCOUNT);
-	ctx->final = kzalloc(sizeof(*ctx->final), GFP_KERNEL_ACCOUNT);
-	if (!err && (!ctx->report || !ctx->final))
-		err = -ENOMEM;
 	if (!err)
 		err = ept_init(&ctx->ept);
 	if (!err)
 		return ctx;
-	context_free_struct(ctx);
+	kvfree(ctx);
 	return ERR_PTR(err);
 }
 
@@ -329,7 +311,7 @@ put_cpu:
 	hw_put();
 free_context:
 	ept_done(&ctx->ept);
-	context_free_struct(ctx);
+	kvfree(ctx);
 	return ERR_PTR(err);
 }
 
@@ -423,10 +405,7 @@ int context_attach(struct dune_context *ctx, struct dune_attach *arg)
 
 	if (memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
 		return -EINVAL;
-	err = attach_allowed(ctx);
-	if (err)
-		return err;
-	err = attach_reserve(ctx);
+	err = attach_allowed(ctx) ?: attach_reserve(ctx);
 	if (err)
 		return err;
 	mutex_lock(&ctx->lock);
@@ -507,34 +486,16 @@ struct dune_vcpu *context_vcpu(struct dune_context *ctx)
 
 /* ---- operations by id ---- */
 
-int contexts_lock_killable(void)
-{
-	return mutex_lock_killable(&contexts_lock);
-}
-
-bool contexts_trylock(void)
-{
-	return mutex_trylock(&contexts_lock);
-}
-
-void contexts_unlock(void)
-{
-	mutex_unlock(&contexts_lock);
-}
-
 struct dune_context *contexts_next(u64 *id)
 {
 	unsigned long index = *id;
-	struct dune_context *ctx = xa_find_after(&contexts, &index, ULONG_MAX, XA_PRESENT);
+	struct dune_context *ctx = NULL;
 
+	lockdep_assert_held(&contexts_lock);
+	if (index < ULONG_MAX)
+		ctx = xa_find_after(&contexts, &index, ULONG_MAX, XA_PRESENT);
 	*id = ctx ? index : 0;
 	return ctx;
-}
-
-static struct dune_context *context_find(u64 id)
-{
-	lockdep_assert_held(&contexts_lock);
-	return xa_load(&contexts, id);
 }
 
 int context_set_limits(const struct dune_set_limits *arg)
@@ -543,20 +504,20 @@ int context_set_limits(const struct dune_set_limits *arg)
 	int err = -ENOENT;
 
 	mutex_lock(&contexts_lock);
-	ctx = context_find(arg->id);
+	ctx = xa_load(&contexts, arg->id);
 	if (ctx)
 		err = limits_resolve(arg->limits, ctx->limits);
 	mutex_unlock(&contexts_lock);
 	return err;
 }
 
-int context_kill(u64 id)
+int context_kill(const struct dune_kill *arg)
 {
 	struct dune_context *ctx;
 	int err = 0;
 
 	mutex_lock(&contexts_lock);
-	ctx = context_find(id);
+	ctx = xa_load(&contexts, arg->id);
 	if (!ctx)
 		err = -ENOENT;
 	else if (!READ_ONCE(ctx->pid) || smp_load_acquire(&ctx->state) == DUNE_STATE_ENDED)
@@ -567,33 +528,19 @@ int context_kill(u64 id)
 	return err;
 }
 
-bool context_stats_after(u64 after_id, struct dune_stats *stats,
-			 void (*fill)(struct dune_context *ctx, struct dune_stats *stats))
-{
-	unsigned long id = after_id;
-	struct dune_context *ctx;
-
-	mutex_lock(&contexts_lock);
-	ctx = after_id < ULONG_MAX ? xa_find_after(&contexts, &id, ULONG_MAX, XA_PRESENT) : NULL;
-	if (ctx)
-		fill(ctx, stats);
-	mutex_unlock(&contexts_lock);
-	return ctx;
-}
-
 int context_report(struct dune_report *arg)
 {
 	struct dune_context *ctx;
 	int err = 0;
 
 	mutex_lock(&contexts_lock);
-	ctx = context_find(arg->id);
+	ctx = xa_load(&contexts, arg->id);
 	if (!ctx) {
 		err = -ENOENT;
 	} else if (smp_load_acquire(&ctx->report_ready)) {
 		u64 id = arg->id;
 
-		*arg = *ctx->report;
+		*arg = ctx->report;
 		arg->abi = DUNE_ABI_VERSION;
 		arg->id = id;
 	} else {

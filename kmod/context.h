@@ -46,7 +46,7 @@ struct dune_context {
 	char comm[TASK_COMM_LEN];	/* [C] last name known */
 	unsigned int state;		/* DUNE_STATE_*; stored with release */
 	atomic_t cause;			/* [a] DUNE_END_*, set once */
-	struct dune_report *report;	/* [I] filled by whoever set cause, see report_ready */
+	struct dune_report report;	/* filled by whoever set cause, see report_ready */
 	bool report_ready;		/* stored with release */
 	unsigned long area_mapped;	/* [a] bit per page of vcpu 0's host area */
 
@@ -60,7 +60,7 @@ struct dune_context {
 	atomic64_t limit_hits;		/* [a] */
 	struct work_struct free_work;
 	bool guest_released;		/* [C] vcpus, EPT and private memory are gone; final is valid */
-	struct dune_final *final;	/* [I] */
+	struct dune_final final;	/* [C] */
 };
 
 /* Allocations of the whole module, for DUNE_INFO. */
@@ -70,7 +70,8 @@ struct dune_allocated {
 };
 extern struct dune_allocated dune_allocated;
 
-extern unsigned long dune_max_contexts, dune_max_vcpus, dune_max_private, dune_max_ept;
+/* By DUNE_LIMIT_*. */
+extern unsigned long dune_ceilings[DUNE_NR_LIMITS];
 
 /* An internal invariant: reported once in the log, counted always, never fatal to the host. */
 #define dune_assert(cond)                                                    \
@@ -91,26 +92,21 @@ struct dune_context *context_create(const struct dune_create *arg);
 int context_attach(struct dune_context *ctx, struct dune_attach *arg);
 int context_lock(struct dune_context *ctx, const struct dune_lock *arg);
 int context_set_limits(const struct dune_set_limits *arg);
-int context_kill(u64 id);
+int context_kill(const struct dune_kill *arg);
 int context_report(struct dune_report *arg);
 
 /* stats.c: DUNE_STATS, DUNE_TOTALS. */
 int context_stats(struct dune_stats_call *call);
 /* One of its counters; counter < DUNE_NR_COUNTERS. Takes no lock. */
 u64 context_counter(struct dune_context *ctx, unsigned int counter);
-int context_totals(u64 buffer);
+int context_totals(const struct dune_totals_call *call);
 /* Under C: the sums over the context's vcpus become ctx->final, and count for ever. */
 void context_bury(struct dune_context *ctx);
-/* Calls fill for the context with the next larger id, if there is one. */
-bool context_stats_after(u64 after_id, struct dune_stats *stats,
-			 void (*fill)(struct dune_context *ctx, struct dune_stats *stats));
 
 void context_put(struct dune_context *ctx);
 
-/* The table of contexts, for who goes through it; contexts_next goes round and is NULL at its end. */
-int contexts_lock_killable(void);
-bool contexts_trylock(void);
-void contexts_unlock(void);
+/* For who goes through the table of contexts; contexts_next goes round and is NULL at its end. */
+extern struct mutex contexts_lock;
 struct dune_context *contexts_next(u64 *id);
 
 /*

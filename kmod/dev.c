@@ -46,10 +46,10 @@ static long dev_get_info(struct file *file, void *arg)
 	hw_info(info);
 	info->nr_slots =
 		min_t(u64, (1ull << (info->gpa_bits - DUNE_SLOT_SHIFT)), DUNE_SLOTS_MAX) - 1;
-	info->max_contexts = dune_max_contexts;
-	info->max_vcpus = min_t(u64, dune_max_vcpus, DUNE_MAX_VCPUS);
-	info->max_private = dune_max_private;
-	info->max_ept = dune_max_ept;
+	info->max_contexts = dune_ceilings[DUNE_LIMIT_CONTEXTS];
+	info->max_vcpus = dune_ceilings[DUNE_LIMIT_VCPUS];
+	info->max_private = dune_ceilings[DUNE_LIMIT_PRIVATE];
+	info->max_ept = dune_ceilings[DUNE_LIMIT_EPT];
 	info->contexts = atomic64_read(&dune_allocated.contexts);
 	info->vcpus = atomic64_read(&dune_allocated.vcpus);
 	info->ept_pages = atomic64_read(&dune_allocated.ept_pages);
@@ -97,34 +97,17 @@ static long dev_create(void *arg, void __user *user)
 	return 0;
 }
 
-static long dev_stats(struct file *file, void *arg)
-{
-	return context_stats(arg);
-}
+#define DEV_CALL(name, type)                                                 \
+	static long dev_##name(struct file *file, void *arg)                 \
+	{                                                                    \
+		return context_##name((struct type *)arg);                   \
+	}
 
-static long dev_totals(struct file *file, void *arg)
-{
-	struct dune_totals_call *call = arg;
-
-	return context_totals(call->buffer);
-}
-
-static long dev_report(struct file *file, void *arg)
-{
-	return context_report(arg);
-}
-
-static long dev_set_limits(struct file *file, void *arg)
-{
-	return context_set_limits(arg);
-}
-
-static long dev_kill(struct file *file, void *arg)
-{
-	struct dune_kill *kill = arg;
-
-	return context_kill(kill->id);
-}
+DEV_CALL(stats, dune_stats_call)
+DEV_CALL(totals, dune_totals_call)
+DEV_CALL(report, dune_report)
+DEV_CALL(set_limits, dune_set_limits)
+DEV_CALL(kill, dune_kill)
 
 /* clang-format off */
 static const struct ioctl_row dev_rows[] = {
@@ -140,11 +123,6 @@ static const struct ioctl_row dev_rows[] = {
 
 /* ---- context fds ---- */
 
-static struct dune_context *context_of(struct file *file)
-{
-	return file->private_data;
-}
-
 /* The fd is no authority: only the process that attached may go on. */
 static int check_mm(struct dune_context *ctx)
 {
@@ -155,12 +133,12 @@ static int check_mm(struct dune_context *ctx)
 
 static long ctx_attach(struct file *file, void *arg)
 {
-	return context_attach(context_of(file), arg);
+	return context_attach(file->private_data, arg);
 }
 
 static long ctx_private_write(struct file *file, void *arg)
 {
-	struct dune_context *ctx = context_of(file);
+	struct dune_context *ctx = file->private_data;
 	struct dune_private_write *write = arg;
 	int err = check_mm(ctx);
 
@@ -179,7 +157,7 @@ static long ctx_private_write(struct file *file, void *arg)
 
 static long ctx_lock(struct file *file, void *arg)
 {
-	return check_mm(context_of(file)) ?: context_lock(context_of(file), arg);
+	return check_mm(file->private_data) ?: context_lock(file->private_data, arg);
 }
 
 static const struct ioctl_row ctx_rows[] = {
@@ -192,7 +170,7 @@ static const struct ioctl_row ctx_rows[] = {
 static loff_t ctx_llseek(struct file *file, loff_t arg, int whence)
 {
 	struct pt_regs *regs = task_pt_regs(current);
-	struct dune_context *ctx = context_of(file);
+	struct dune_context *ctx = file->private_data;
 	struct dune_vcpu *vcpu;
 	bool is_signal = whence == DUNE_RUN_SIGNAL;
 	unsigned long from;
@@ -256,12 +234,12 @@ static long ctx_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 static int ctx_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	return area_mmap(context_of(file), vma);
+	return area_mmap(file->private_data, vma);
 }
 
 static int ctx_release(struct inode *inode, struct file *file)
 {
-	context_put(context_of(file));
+	context_put(file->private_data);
 	return 0;
 }
 
@@ -286,7 +264,7 @@ static int dev_open(struct inode *inode, struct file *file)
 
 static int dev_release(struct inode *inode, struct file *file)
 {
-	event_reader_free(file->private_data);
+	kfree(file->private_data);
 	return 0;
 }
 

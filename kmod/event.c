@@ -61,11 +61,6 @@ struct dune_reader *event_reader_new(void)
 	return reader;
 }
 
-void event_reader_free(struct dune_reader *reader)
-{
-	kfree(reader);
-}
-
 static bool event_waiting(struct dune_reader *reader)
 {
 	return READ_ONCE(event_next) != READ_ONCE(reader->next);

@@ -302,6 +302,7 @@ static enum vcpu_next exit_ept_misconfig(struct dune_vcpu *vcpu)
 
 typedef enum vcpu_next (*exit_handler)(struct dune_vcpu *vcpu);
 
+/* clang-format off */
 static const exit_handler exit_handlers[DUNE_NR_EXITS] = {
 	[EXIT_REASON_EXCEPTION_NMI] = exit_exception,
 	[EXIT_REASON_EXTERNAL_INTERRUPT] = exit_nothing,
@@ -312,15 +313,8 @@ static const exit_handler exit_handlers[DUNE_NR_EXITS] = {
 	[EXIT_REASON_INVD] = exit_forbidden_gp,
 	[EXIT_REASON_RDPMC] = exit_forbidden_gp,
 	[EXIT_REASON_VMCALL] = exit_vmcall,
-	[EXIT_REASON_VMCLEAR] = exit_forbidden_ud,
-	[EXIT_REASON_VMLAUNCH] = exit_forbidden_ud,
-	[EXIT_REASON_VMPTRLD] = exit_forbidden_ud,
-	[EXIT_REASON_VMPTRST] = exit_forbidden_ud,
-	[EXIT_REASON_VMREAD] = exit_forbidden_ud,
-	[EXIT_REASON_VMRESUME] = exit_forbidden_ud,
-	[EXIT_REASON_VMWRITE] = exit_forbidden_ud,
-	[EXIT_REASON_VMOFF] = exit_forbidden_ud,
-	[EXIT_REASON_VMON] = exit_forbidden_ud,
+	/* VMX instructions, all of them. */
+	[EXIT_REASON_VMCLEAR ... EXIT_REASON_VMON] = exit_forbidden_ud,
 	[EXIT_REASON_CR_ACCESS] = exit_cr_access,
 	[EXIT_REASON_DR_ACCESS] = exit_forbidden_gp,
 	[EXIT_REASON_IO_INSTRUCTION] = exit_forbidden_gp,
@@ -340,6 +334,7 @@ static const exit_handler exit_handlers[DUNE_NR_EXITS] = {
 	[EXIT_ENQCMD] = exit_forbidden_ud,
 	[EXIT_ENQCMDS] = exit_forbidden_ud,
 };
+/* clang-format on */
 
 enum vcpu_next exit_handle(struct dune_vcpu *vcpu)
 {

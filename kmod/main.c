@@ -59,66 +59,54 @@ static int ceiling_get(char *buffer, const struct kernel_param *kp)
 
 static const struct kernel_param_ops ceiling_ops = { .set = ceiling_set, .get = ceiling_get };
 
-/* VPIDs bound the contexts; the least of EPT pages is the one that ept.c makes do with. */
-static struct ceiling contexts = { &dune_max_contexts, 0, U16_MAX };
-static struct ceiling vcpus = { &dune_max_vcpus, 0, DUNE_MAX_VCPUS };
-static struct ceiling private = { &dune_max_private, 0, DUNE_PRIVATE_END >> PAGE_SHIFT };
-static struct ceiling ept = { &dune_max_ept, 64, 1 << 24 };
+#define CEILING(name, which, first, last, text)                                              \
+	static struct ceiling name = { &dune_ceilings[which], first, last };                 \
+	module_param_cb(max_##name, &ceiling_ops, &name, 0644);                              \
+	__MODULE_PARM_TYPE(max_##name, "ulong");                                             \
+	MODULE_PARM_DESC(max_##name, text)
 
-module_param_cb(max_contexts, &ceiling_ops, &contexts, 0644);
-__MODULE_PARM_TYPE(max_contexts, "ulong");
-MODULE_PARM_DESC(max_contexts, "contexts on this host at most, 0 to 65535 (default 10000)");
-module_param_cb(max_vcpus, &ceiling_ops, &vcpus, 0644);
-__MODULE_PARM_TYPE(max_vcpus, "ulong");
-MODULE_PARM_DESC(max_vcpus, "vcpus of a context at most, 0 to 240 (default 240)");
-module_param_cb(max_private, &ceiling_ops, &private, 0644);
-__MODULE_PARM_TYPE(max_private, "ulong");
-MODULE_PARM_DESC(max_private, "private memory of a context at most, in pages of 4 KB, "
-			      "0 to 131072 (default 65536)");
-module_param_cb(max_ept, &ceiling_ops, &ept, 0644);
-__MODULE_PARM_TYPE(max_ept, "ulong");
-MODULE_PARM_DESC(max_ept, "EPT tables of a context at most, in pages of 4 KB, "
-			  "64 to 16777216 (default 262144)");
+/* VPIDs bound the contexts; the least of EPT pages is the one that ept.c makes do with. */
+CEILING(contexts, DUNE_LIMIT_CONTEXTS, 0, U16_MAX,
+	"contexts on this host at most, 0 to 65535 (default 10000)");
+CEILING(vcpus, DUNE_LIMIT_VCPUS, 0, DUNE_MAX_VCPUS,
+	"vcpus of a context at most, 0 to 240 (default 240)");
+CEILING(private, DUNE_LIMIT_PRIVATE, 0, DUNE_PRIVATE_END >> PAGE_SHIFT,
+	"private memory of a context at most, in pages of 4 KB, 0 to 131072 (default 65536)");
+CEILING(ept, DUNE_LIMIT_EPT, 64, 1 << 24,
+	"EPT tables of a context at most, in pages of 4 KB, 64 to 16777216 (default 262144)");
+
+static const struct {
+	int (*init)(void);
+	void (*done)(void);
+} parts[] = {
+	{ hw_init, hw_done },	      { area_init, area_done }, { context_init, context_done },
+	{ shrink_init, shrink_done }, { dev_init, dev_done },
+};
+
+static void parts_done(unsigned int nr)
+{
+	while (nr--)
+		parts[nr].done();
+}
 
 static int __init dune_init(void)
 {
+	unsigned int i;
 	int err;
 
-	err = hw_init();
-	if (err)
-		return err;
-	err = area_init();
-	if (err)
-		goto hw_done;
-	err = context_init();
-	if (err)
-		goto area_done;
-	err = shrink_init();
-	if (err)
-		goto context_done;
-	err = dev_init();
-	if (err)
-		goto shrink_done;
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		err = parts[i].init();
+		if (err) {
+			parts_done(i);
+			return err;
+		}
+	}
 	return 0;
-
-shrink_done:
-	shrink_done();
-context_done:
-	context_done();
-area_done:
-	area_done();
-hw_done:
-	hw_done();
-	return err;
 }
 
 static void __exit dune_exit(void)
 {
-	dev_done();
-	shrink_done();
-	context_done();
-	area_done();
-	hw_done();
+	parts_done(ARRAY_SIZE(parts));
 }
 
 module_init(dune_init);

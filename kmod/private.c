@@ -12,11 +12,6 @@
 #define PRIVATE_WRITE_MAX	(16ull << 20)
 #define PRIVATE_ALLOC_MAX	4096
 
-void private_init(struct dune_private *priv)
-{
-	xa_init(&priv->pages);
-}
-
 void private_done(struct dune_private *priv)
 {
 	struct page *page;

@@ -16,7 +16,6 @@ struct dune_private {
 	u64 nr_pages;		/* [m] argument pages included */
 };
 
-void private_init(struct dune_private *priv);
 void private_done(struct dune_private *priv);
 
 /* DUNE_PRIVATE_WRITE. Caller holds ctx->lock. */

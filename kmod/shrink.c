@@ -26,7 +26,7 @@ static unsigned long shrink_scan(struct shrinker *unused, struct shrink_control 
 	s64 idle = 0, nr = atomic64_read(&dune_allocated.contexts);
 	unsigned long freed = 0;
 
-	if (!contexts_trylock())
+	if (!mutex_trylock(&contexts_lock))
 		return SHRINK_STOP;
 	/* One more than there are: the end of the table counts, too. */
 	while (freed < control->nr_to_scan && idle++ <= nr) {
@@ -37,7 +37,7 @@ static unsigned long shrink_scan(struct shrinker *unused, struct shrink_control 
 		if (given)
 			idle = 0;
 	}
-	contexts_unlock();
+	mutex_unlock(&contexts_lock);
 	return freed ?: SHRINK_STOP;
 }
 

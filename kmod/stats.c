@@ -86,6 +86,7 @@ static void fill_comm(struct dune_context *ctx, struct dune_stats *stats)
 
 static void stats_fill(struct dune_context *ctx, struct dune_stats *stats)
 {
+	const struct dune_final *counts = &ctx->final;
 	struct dune_final now;
 	unsigned int i;
 
@@ -101,22 +102,21 @@ static void stats_fill(struct dune_context *ctx, struct dune_stats *stats)
 	memcpy(stats->name, ctx->name, sizeof(stats->name));
 	stats->labels = ctx->labels;
 	fill_comm(ctx, stats);
-	if (ctx->guest_released) {
-		memcpy(stats->counters, ctx->final->counters, sizeof(stats->counters));
-		memcpy(stats->exits, ctx->final->exits, sizeof(stats->exits));
-		return;
+	if (!ctx->guest_released) {
+		collect_now(ctx, &now);
+		counts = &now;
 	}
-	collect_now(ctx, &now);
-	memcpy(stats->counters, now.counters, sizeof(stats->counters));
-	memcpy(stats->exits, now.exits, sizeof(stats->exits));
+	memcpy(stats->counters, counts->counters, sizeof(stats->counters));
+	memcpy(stats->exits, counts->exits, sizeof(stats->exits));
 }
 
 /* Contexts are found by id again for each struct: nothing is held while user memory is written. */
 int context_stats(struct dune_stats_call *call)
 {
 	struct dune_stats __user *buffer = u64_to_user_ptr(call->buffer);
+	struct dune_context *ctx;
 	struct dune_stats *stats;
-	u64 after = call->after_id;
+	u64 id = call->after_id;
 	int err = 0;
 
 	if (!call->capacity || call->capacity > STATS_CALL_MAX)
@@ -126,9 +126,13 @@ int context_stats(struct dune_stats_call *call)
 	if (!stats)
 		return -ENOMEM;
 	while (call->ret_count < call->capacity) {
-		if (!context_stats_after(after, stats, stats_fill))
+		mutex_lock(&contexts_lock);
+		ctx = contexts_next(&id);
+		if (ctx)
+			stats_fill(ctx, stats);
+		mutex_unlock(&contexts_lock);
+		if (!ctx)
 			break;
-		after = stats->id;
 		if (copy_to_user(&buffer[call->ret_count], stats, sizeof(*stats))) {
 			err = -EFAULT;
 			break;
@@ -160,12 +164,12 @@ static void totals_add(struct dune_totals *totals, const struct dune_final *fina
 
 void context_bury(struct dune_context *ctx)
 {
-	collect_final(ctx, ctx->final);
-	totals_add(&buried, ctx->final);
+	collect_final(ctx, &ctx->final);
+	totals_add(&buried, &ctx->final);
 	buried.ended[atomic_read(&ctx->cause)]++;
 }
 
-int context_totals(u64 buffer)
+int context_totals(const struct dune_totals_call *call)
 {
 	struct dune_totals *totals;
 	struct dune_context *ctx;
@@ -176,7 +180,7 @@ int context_totals(u64 buffer)
 	totals = kmalloc(sizeof(*totals), GFP_KERNEL);
 	if (!totals)
 		return -ENOMEM;
-	err = contexts_lock_killable();
+	err = mutex_lock_killable(&contexts_lock);
 	if (err)
 		goto out;
 	*totals = buried;
@@ -189,8 +193,8 @@ int context_totals(u64 buffer)
 		if (atomic_read(&ctx->cause) != DUNE_END_NONE)
 			totals->ended[atomic_read(&ctx->cause)]++;
 	}
-	contexts_unlock();
-	if (copy_to_user(u64_to_user_ptr(buffer), totals, sizeof(*totals)))
+	mutex_unlock(&contexts_lock);
+	if (copy_to_user(u64_to_user_ptr(call->buffer), totals, sizeof(*totals)))
 		err = -EFAULT;
 out:
 	kfree(totals);

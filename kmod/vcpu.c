@@ -89,7 +89,7 @@ void vcpu_free(struct dune_vcpu *vcpu)
 
 static void report_fill(struct dune_vcpu *vcpu)
 {
-	struct dune_report *report = vcpu->ctx->report;
+	struct dune_report *report = &vcpu->ctx->report;
 
 	report->exit_reason = vcpu->exit.reason;
 	report->cpl = vcpu->exit.cpl;
@@ -123,7 +123,7 @@ static const char *const end_texts[DUNE_NR_ENDS] = {
 /* As the kernel does for a deadly fault: who, why, where. */
 static void report_log(struct dune_vcpu *vcpu, u32 cause)
 {
-	const struct dune_report *r = vcpu->ctx->report;
+	const struct dune_report *r = &vcpu->ctx->report;
 
 	pr_info_ratelimited("%s[%d] context %llu ended: %s (exit reason %u, vector %u) at rip %llx "
 			    "rsp %llx cr2 %llx gpa %llx\n",
@@ -145,7 +145,7 @@ enum vcpu_next vcpu_end(struct dune_vcpu *vcpu, u32 cause)
 enum vcpu_next vcpu_panic(struct dune_vcpu *vcpu, const struct dune_regs *at, u32 vector,
 			  u64 error_code, u64 cr2)
 {
-	struct dune_report *report = vcpu->ctx->report;
+	struct dune_report *report = &vcpu->ctx->report;
 
 	if (context_end(vcpu->ctx, DUNE_END_PANIC)) {
 		report_fill(vcpu);
@@ -256,8 +256,8 @@ static void offer_frames(struct dune_vcpu *vcpu, bool window)
 		hw_interrupt_window(vcpu, !vcpu->vmx.window);
 }
 
-/* Interrupts off. False when the loop has to go round or back to user space instead. */
-static bool ready_to_enter(struct dune_vcpu *vcpu, enum vcpu_next *ret_next)
+/* Interrupts off. VCPU_READY, or what to do instead: to go round, or back to user space. */
+static enum vcpu_next prepare_entry(struct dune_vcpu *vcpu)
 {
 	/* KVM's values in MSRs that exits load go with the return to user space, too (trap 13). */
 	unsigned long work = read_thread_flags() &
@@ -265,22 +265,16 @@ static bool ready_to_enter(struct dune_vcpu *vcpu, enum vcpu_next *ret_next)
 	bool window = false;
 
 	/* Not loaded all the same: this CPU is going down, and threads will be moved off it. */
-	if (unlikely(this_cpu_read(hw_current_vcpu) != vcpu)) {
-		*ret_next = VCPU_WORK;
-		return false;
-	}
+	if (unlikely(this_cpu_read(hw_current_vcpu) != vcpu))
+		return VCPU_WORK;
 	/* First of all, whatever else there is: a guest that is being waited for holds up nobody. */
-	if (work & _TIF_NEED_RESCHED) {
-		*ret_next = VCPU_ENTER;
-		return false;
-	}
+	if (work & _TIF_NEED_RESCHED)
+		return VCPU_ENTER;
 	/* Trap 6: nothing but rescheduling is handled here. */
 	if (work) {
 		window = may_defer(vcpu);
-		if (!window) {
-			*ret_next = VCPU_WORK;
-			return false;
-		}
+		if (!window)
+			return VCPU_WORK;
 	} else {
 		vcpu->nr_deferred = 0;
 	}
@@ -292,7 +286,7 @@ static bool ready_to_enter(struct dune_vcpu *vcpu, enum vcpu_next *ret_next)
 	consume_argument(vcpu);
 	hw_claim(vcpu);
 	offer_frames(vcpu, window);
-	return true;
+	return VCPU_READY;
 }
 
 static enum vcpu_next enter_once(struct dune_vcpu *vcpu)
@@ -305,7 +299,8 @@ static enum vcpu_next enter_once(struct dune_vcpu *vcpu)
 	if (unlikely(this_cpu_read(hw_current_vcpu) != vcpu))
 		hw_vcpu_load(vcpu);
 	local_irq_disable();
-	if (unlikely(!ready_to_enter(vcpu, &next))) {
+	next = prepare_entry(vcpu);
+	if (unlikely(next != VCPU_READY)) {
 		local_irq_enable();
 		preempt_enable();
 		cond_resched();

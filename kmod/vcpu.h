@@ -58,9 +58,8 @@ struct dune_vmx_vcpu {
 	u64 vmcs_pa;
 	u64 foreign_pa;	/* KVM's VMCS, between hw_claim and hw_yield */
 	unsigned long host_rsp;	/* value of the VMCS field */
-	unsigned long host_cr3, host_cr4, host_fs_base;
+	unsigned long host_cr3, host_cr4, host_fs_base, host_perf_ctrl;
 	struct desc_ptr host_gdt;	/* of the CPU where the VMCS is active */
-	u64 host_perf_ctrl;
 	bool window;		/* interrupt-window exiting is on */
 	unsigned long cr2;	/* the guest's; the processor has one for both */
 	u16 vpid;
@@ -76,6 +75,7 @@ struct dune_vmx_vcpu {
 /* What to do after an exit. */
 enum vcpu_next {
 	VCPU_ENTER,		/* go on in the guest */
+	VCPU_READY,		/* nothing is in the way of it */
 	VCPU_SYSCALL,		/* registers are loaded for the trampoline's call */
 	VCPU_TOUCH_READ,	/* native touch of vcpu->exit.guest_linear (a host address by now) */
 	VCPU_TOUCH_WRITE,

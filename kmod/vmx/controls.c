@@ -222,15 +222,11 @@ int vmx_controls_compute(const struct vmx_caps *caps, struct vmx_controls *ret_c
 	u32 words[NR_WORDS];
 	u64 features = 0;
 
-	*ret_missing = basic_check(caps->basic);
-	if (!*ret_missing)
-		*ret_missing = rows_apply(msrs, words, &features);
-	if (!*ret_missing)
-		*ret_missing = unknown_check(msrs);
-	if (!*ret_missing)
-		*ret_missing = ept_check(caps->ept_vpid, &features);
-	if (!*ret_missing)
-		*ret_missing = cr_check(caps);
+	/* clang-format off */
+	*ret_missing = basic_check(caps->basic) ?: rows_apply(msrs, words, &features) ?:
+		       unknown_check(msrs) ?: ept_check(caps->ept_vpid, &features) ?:
+		       cr_check(caps);
+	/* clang-format on */
 	if (*ret_missing)
 		return -EOPNOTSUPP;
 	*ret_controls = (struct vmx_controls){

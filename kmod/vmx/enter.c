@@ -67,31 +67,24 @@ static void handle_exception_irqoff(const struct dune_exit *exit)
 		wrmsrl(MSR_IA32_XFD_ERR, 0);
 }
 
+/* VMWRITEs only what is new. */
+static __always_inline void write_host(u32 field, unsigned long value, unsigned long *written)
+{
+	if (value == *written)
+		return;
+	vmwrite(field, value);
+	*written = value;
+}
+
 /* Trap 12: all of these can change behind our back while interrupts are on. */
 static void write_host_volatile(struct dune_vmx_vcpu *vmx)
 {
-	unsigned long cr3 = __read_cr3(), cr4 = __read_cr4(), fs_base = rdfsbase();
-
-	if (cr3 != vmx->host_cr3) {
-		vmwrite(HOST_CR3, cr3);
-		vmx->host_cr3 = cr3;
-	}
-	if (cr4 != vmx->host_cr4) {
-		vmwrite(HOST_CR4, cr4);
-		vmx->host_cr4 = cr4;
-	}
-	if (fs_base != vmx->host_fs_base) {
-		vmwrite(HOST_FS_BASE, fs_base);
-		vmx->host_fs_base = fs_base;
-	}
-	if (vmx_global.controls.exit & VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL) {
-		u64 ctrl = __rdmsr(MSR_CORE_PERF_GLOBAL_CTRL);
-
-		if (ctrl != vmx->host_perf_ctrl) {
-			vmwrite(HOST_IA32_PERF_GLOBAL_CTRL, ctrl);
-			vmx->host_perf_ctrl = ctrl;
-		}
-	}
+	write_host(HOST_CR3, __read_cr3(), &vmx->host_cr3);
+	write_host(HOST_CR4, __read_cr4(), &vmx->host_cr4);
+	write_host(HOST_FS_BASE, rdfsbase(), &vmx->host_fs_base);
+	if (vmx_global.controls.exit & VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL)
+		write_host(HOST_IA32_PERF_GLOBAL_CTRL, __rdmsr(MSR_CORE_PERF_GLOBAL_CTRL),
+			   &vmx->host_perf_ctrl);
 }
 
 static void write_guest_dirty(struct dune_vcpu *vcpu)

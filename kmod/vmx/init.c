@@ -162,12 +162,7 @@ int hw_init(void)
 	}
 	vmx_init_global();
 	mitigations_init();
-	err = vmx_capture_host_msrs();
-	if (err)
-		return err;
-	err = vmx_init_pages();
-	if (!err)
-		err = vmx_cpus_init();
+	err = vmx_capture_host_msrs() ?: vmx_init_pages() ?: vmx_cpus_init();
 	if (err)
 		vmx_free_pages();
 	return err;

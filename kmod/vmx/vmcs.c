@@ -23,6 +23,25 @@ void vmx_write_failed(unsigned long field, unsigned long value)
 	pr_err_once("VMWRITE of %#lx to field %#lx failed\n", value, field);
 }
 
+/*
+ * 0 for everybody. Selectors are null after every exit, whatever the thread had: the trampoline needs none, and
+ * the scheduler saves what it finds. HOST_CR3 and so on: enter.c's, which writes what differs from this.
+ */
+/* clang-format off */
+static const u32 zero_fields[] = {
+	PAGE_FAULT_ERROR_CODE_MASK, PAGE_FAULT_ERROR_CODE_MATCH,
+	CR3_TARGET_COUNT,	    VM_EXIT_MSR_STORE_COUNT,
+	GUEST_SYSENTER_CS,	    GUEST_SYSENTER_ESP,
+	GUEST_SYSENTER_EIP,	    GUEST_INTERRUPTIBILITY_INFO,
+	GUEST_IA32_DEBUGCTL,	    GUEST_PENDING_DBG_EXCEPTIONS,
+	VM_ENTRY_INTR_INFO_FIELD,   HOST_DS_SELECTOR,
+	HOST_ES_SELECTOR,	    HOST_FS_SELECTOR,
+	HOST_GS_SELECTOR,	    HOST_CR3,
+	HOST_CR4,		    HOST_FS_BASE,
+	HOST_RSP,
+};
+/* clang-format on */
+
 static void write_controls(struct dune_vcpu *vcpu)
 {
 	const struct vmx_controls *c = &vmx_global.controls;
@@ -40,11 +59,7 @@ static void write_controls(struct dune_vcpu *vcpu)
 	/* #AC and #DB can be delivered without end, #MC is the host's (trap 10). */
 	vmwrite(EXCEPTION_BITMAP, BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC) |
 					  (boot_cpu_has(X86_FEATURE_XFD) ? BIT(X86_TRAP_NM) : 0));
-	vmwrite(PAGE_FAULT_ERROR_CODE_MASK, 0);
-	vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, 0);
-	vmwrite(CR3_TARGET_COUNT, 0);
 	vmwrite(MSR_BITMAP, __pa(vmx_global.msr_bitmap));
-	vmwrite(VM_EXIT_MSR_STORE_COUNT, 0);
 	vmwrite(VM_EXIT_MSR_LOAD_COUNT, VCPU_NR_MSRS);
 	vmwrite(VM_EXIT_MSR_LOAD_ADDR, __pa(vmx->host_msrs));
 	vmwrite(VM_ENTRY_MSR_LOAD_COUNT, VCPU_NR_MSRS);
@@ -82,37 +97,30 @@ static void write_guest_cr(const struct dune_vcpu_state *s)
 
 static void write_guest_segments(const struct dune_vcpu_state *s)
 {
-	static const u32 data[] = { GUEST_ES_SELECTOR, GUEST_DS_SELECTOR, GUEST_FS_SELECTOR,
-				    GUEST_GS_SELECTOR };
+	const struct {
+		u32 selector_field, selector, access, limit;
+		u64 base;
+	} segments[] = {
+		{ GUEST_ES_SELECTOR, 0, ACCESS_UNUSABLE, ~0u, 0 },
+		{ GUEST_CS_SELECTOR, s->cs_selector, ACCESS_CODE64, ~0u, 0 },
+		{ GUEST_SS_SELECTOR, s->ss_selector, ACCESS_DATA, ~0u, 0 },
+		{ GUEST_DS_SELECTOR, 0, ACCESS_UNUSABLE, ~0u, 0 },
+		{ GUEST_FS_SELECTOR, 0, ACCESS_UNUSABLE, ~0u, s->fs_base },
+		{ GUEST_GS_SELECTOR, 0, ACCESS_UNUSABLE, ~0u, s->gs_base },
+		{ GUEST_LDTR_SELECTOR, 0, ACCESS_UNUSABLE, 0, 0 },
+		{ GUEST_TR_SELECTOR, s->tr_selector, ACCESS_TSS_BUSY, s->tr_limit, s->tr_base },
+	};
 	unsigned int i;
 
 	/* The other fields of a segment lie at fixed distances (SDM 3D appendix B). */
-	for (i = 0; i < ARRAY_SIZE(data); i++) {
-		u32 off = data[i] - GUEST_ES_SELECTOR;
+	for (i = 0; i < ARRAY_SIZE(segments); i++) {
+		u32 off = segments[i].selector_field - GUEST_ES_SELECTOR;
 
-		vmwrite(data[i], 0);
-		vmwrite(GUEST_ES_BASE + off, 0);
-		vmwrite(GUEST_ES_LIMIT + off, 0xffffffff);
-		vmwrite(GUEST_ES_AR_BYTES + off, ACCESS_UNUSABLE);
+		vmwrite(segments[i].selector_field, segments[i].selector);
+		vmwrite(GUEST_ES_BASE + off, segments[i].base);
+		vmwrite(GUEST_ES_LIMIT + off, segments[i].limit);
+		vmwrite(GUEST_ES_AR_BYTES + off, segments[i].access);
 	}
-	vmwrite(GUEST_FS_BASE, s->fs_base);
-	vmwrite(GUEST_GS_BASE, s->gs_base);
-	vmwrite(GUEST_CS_SELECTOR, s->cs_selector);
-	vmwrite(GUEST_CS_BASE, 0);
-	vmwrite(GUEST_CS_LIMIT, 0xffffffff);
-	vmwrite(GUEST_CS_AR_BYTES, ACCESS_CODE64);
-	vmwrite(GUEST_SS_SELECTOR, s->ss_selector);
-	vmwrite(GUEST_SS_BASE, 0);
-	vmwrite(GUEST_SS_LIMIT, 0xffffffff);
-	vmwrite(GUEST_SS_AR_BYTES, ACCESS_DATA);
-	vmwrite(GUEST_LDTR_SELECTOR, 0);
-	vmwrite(GUEST_LDTR_BASE, 0);
-	vmwrite(GUEST_LDTR_LIMIT, 0);
-	vmwrite(GUEST_LDTR_AR_BYTES, ACCESS_UNUSABLE);
-	vmwrite(GUEST_TR_SELECTOR, s->tr_selector);
-	vmwrite(GUEST_TR_BASE, s->tr_base);
-	vmwrite(GUEST_TR_LIMIT, s->tr_limit);
-	vmwrite(GUEST_TR_AR_BYTES, ACCESS_TSS_BUSY);
 	vmwrite(GUEST_GDTR_BASE, s->gdt_base);
 	vmwrite(GUEST_GDTR_LIMIT, s->gdt_limit);
 	vmwrite(GUEST_IDTR_BASE, s->idt_base);
@@ -123,20 +131,13 @@ static void write_guest_rest(struct dune_vcpu *vcpu)
 {
 	const struct dune_vcpu_state *s = &vcpu->start;
 
-	vmwrite(GUEST_SYSENTER_CS, 0);
-	vmwrite(GUEST_SYSENTER_ESP, 0);
-	vmwrite(GUEST_SYSENTER_EIP, 0);
-	vmwrite(GUEST_INTERRUPTIBILITY_INFO, 0);
 	vmwrite(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
-	vmwrite(GUEST_PENDING_DBG_EXCEPTIONS, 0);
-	vmwrite(GUEST_IA32_DEBUGCTL, 0);
 	/* Trap 12: no PEBS record may be written through guest-linear addresses. */
 	if (vmx_global.controls.entry & VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL)
 		vmwrite(GUEST_IA32_PERF_GLOBAL_CTRL, 0);
 	vmwrite(GUEST_RIP, s->rip);
 	vmwrite(GUEST_RSP, s->rsp);
 	vmwrite(GUEST_RFLAGS, X86_EFLAGS_FIXED);
-	vmwrite(VM_ENTRY_INTR_INFO_FIELD, 0);
 }
 
 static void write_host_constant(void)
@@ -147,14 +148,6 @@ static void write_host_constant(void)
 	vmwrite(HOST_CR0, read_cr0() & ~X86_CR0_TS);
 	vmwrite(HOST_CS_SELECTOR, __KERNEL_CS);
 	vmwrite(HOST_SS_SELECTOR, __KERNEL_DS);
-	/*
-	 * Null on every exit, whatever the thread had: the trampoline needs none, and the scheduler saves
-	 * what it finds.
-	 */
-	vmwrite(HOST_DS_SELECTOR, 0);
-	vmwrite(HOST_ES_SELECTOR, 0);
-	vmwrite(HOST_FS_SELECTOR, 0);
-	vmwrite(HOST_GS_SELECTOR, 0);
 	vmwrite(HOST_TR_SELECTOR, GDT_ENTRY_TSS * 8);
 	store_idt(&idt);
 	vmwrite(HOST_IDTR_BASE, idt.address);
@@ -190,16 +183,14 @@ void vmcs_write_initial(struct dune_vcpu *vcpu)
 		vmx->guest_msrs[i].value = guest[i];
 		vmx->host_msrs[i].value = vmx_global.host_msrs[i];
 	}
+	for (i = 0; i < ARRAY_SIZE(zero_fields); i++)
+		vmwrite(zero_fields[i], 0);
 	write_controls(vcpu);
 	write_guest_cr(&vcpu->start);
 	write_guest_segments(&vcpu->start);
 	write_guest_rest(vcpu);
 	write_host_constant();
 	vmx->host_rsp = vmx->host_cr3 = vmx->host_cr4 = vmx->host_fs_base = 0;
-	vmwrite(HOST_CR3, 0);
-	vmwrite(HOST_CR4, 0);
-	vmwrite(HOST_FS_BASE, 0);
-	vmwrite(HOST_RSP, 0);
 	if (vmx_global.controls.exit & VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL)
 		vmwrite(HOST_IA32_PERF_GLOBAL_CTRL, vmx->host_perf_ctrl);
 	vmx->state_written = true;

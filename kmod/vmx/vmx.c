@@ -78,10 +78,8 @@ static int vmx_on(void)
 		return 0;
 	}
 	rdmsrl(MSR_IA32_FEAT_CTL, feature_control);
-	if (!(feature_control & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX))
-		return -EOPNOTSUPP;
 	rdmsrl(MSR_IA32_VMX_BASIC, basic);
-	if (basic != vmx_global.caps.basic)
+	if (!(feature_control & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX) || basic != vmx_global.caps.basic)
 		return -EOPNOTSUPP;
 	/* Trap 1: somebody else holds VMX. Its VMCSs and ours don't mix without care (trap 4). */
 	if (cr4_read_shadow() & X86_CR4_VMXE)
@@ -148,6 +146,12 @@ static void vmx_off_ipi(void *unused)
 	vmx_off();
 }
 
+static void vmx_dying_ipi(void *unused)
+{
+	WRITE_ONCE(this_cpu_ptr(&vmx_cpus)->dying, true);
+	vmx_off();
+}
+
 static int vmx_cpu_online(unsigned int nr)
 {
 	int err = mitigations_cpu_online(nr);
@@ -169,16 +173,9 @@ static int vmx_cpu_offline(unsigned int nr)
 
 	/* User tasks are pushed off this CPU only later: the flag keeps them out of the guest. */
 	local_irq_save(flags);
-	WRITE_ONCE(this_cpu_ptr(&vmx_cpus)->dying, true);
-	vmx_off();
+	vmx_dying_ipi(NULL);
 	local_irq_restore(flags);
 	return 0;
-}
-
-static void vmx_dying_ipi(void *unused)
-{
-	WRITE_ONCE(this_cpu_ptr(&vmx_cpus)->dying, true);
-	vmx_off();
 }
 
 /* Reboot and kexec: INIT is blocked in VMX operation, so the CPUs must have left it. */
@@ -379,11 +376,8 @@ int hw_vcpu_init(struct dune_vcpu *vcpu)
 		return vpid;
 	vmx->vpid = vpid;
 	vmx->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!vmx->vmcs) {
-		ida_free(&vmx_vpids, vpid);
-		vmx->vpid = 0;
+	if (!vmx->vmcs)
 		return -ENOMEM;
-	}
 	atomic64_inc(&dune_allocated.vmcs_pages);
 	vmx->vmcs_pa = __pa(vmx->vmcs);
 	vmx->vmcs->revision = vmx_global.caps.basic & 0x7fffffff;
@@ -397,15 +391,15 @@ void hw_vcpu_done(struct dune_vcpu *vcpu)
 {
 	struct dune_vmx_vcpu *vmx = &vcpu->vmx;
 
-	if (!vmx->vmcs)
-		return;
-	preempt_disable();
-	vmx_vcpu_unload(vcpu);
-	preempt_enable();
-	ida_free(&vmx_vpids, vmx->vpid);
-	free_page((unsigned long)vmx->vmcs);
-	vmx->vmcs = NULL;
-	atomic64_dec(&dune_allocated.vmcs_pages);
+	if (vmx->vmcs) {
+		preempt_disable();
+		vmx_vcpu_unload(vcpu);
+		preempt_enable();
+		free_page((unsigned long)vmx->vmcs);
+		atomic64_dec(&dune_allocated.vmcs_pages);
+	}
+	if (vmx->vpid)
+		ida_free(&vmx_vpids, vmx->vpid);
 }
 
 void hw_flush_ept(u64 root_pa)
@@ -456,10 +450,8 @@ static int vmx_alloc_regions(void)
 
 		INIT_LIST_HEAD(&cpu->vmcss);
 		cpu->vmxon = (void *)get_zeroed_page(GFP_KERNEL);
-		if (!cpu->vmxon) {
-			vmx_free_regions();
+		if (!cpu->vmxon)
 			return -ENOMEM;
-		}
 		cpu->vmxon->revision = vmx_global.caps.basic & 0x7fffffff;
 	}
 	return 0;
@@ -469,10 +461,9 @@ int vmx_cpus_init(void)
 {
 	int err = vmx_alloc_regions();
 
-	if (err)
-		return err;
-	err = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "dune:online", vmx_cpu_online,
-				vmx_cpu_offline);
+	if (!err)
+		err = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "dune:online", vmx_cpu_online,
+					vmx_cpu_offline);
 	if (err < 0) {
 		vmx_free_regions();
 		return err;
