@@ -266,6 +266,15 @@ sparse:
 	$(Q)$(call kbuild,$(B)/kmod-sparse,$(VM_KERNEL_BUILD),C=2 CF="-Wno-unknown-attribute" modules) 2>&1 | \
 		grep -v 'vmlinux$$' | { ! grep . ; }
 
+# From nothing, for tests/module, which looks at what is said meanwhile
+.PHONY: kmod-silent check-module
+kmod-silent:
+	$(Q)$(call kbuild,$(B)/kmod-silent,$(VM_KERNEL_BUILD),modules)
+
+## check-module	sizes of the module's sources; compiler, objtool, modpost, sparse and checkpatch are silent
+check-module:
+	@MAKE="$(MAKE)" tests/module $(B)
+
 # ---- tests: unit, abi, fuzz ----
 .PHONY: check-unit unit-programs
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -509,11 +518,11 @@ $(B)/tests/service/%: tests/service/progs/%.c $(B)/libdune.a
 check-containers: user $(B)/tests/unit/duned-fake $(B)/tests/service/hold_contexts
 	@B=$(B) tests/service/containers
 
-## check		all tests: check-style, -unit, -abi, -exporter, -service, -containers, -packages, -certification,
-##		-crash, -vm
+## check		all tests: check-style, -module, -unit, -abi, -exporter, -service, -containers, -packages,
+##		-certification, -crash, -vm
 .PHONY: check
 check:
-	@MAKE="$(MAKE)" tests/check $(B) check-style check-unit check-abi check-exporter check-service \
+	@MAKE="$(MAKE)" tests/check $(B) check-style check-module check-unit check-abi check-exporter check-service \
 		check-containers check-packages check-certification check-crash check-vm
 
 # ---- deps, install, style, clean ----

@@ -68,7 +68,7 @@ static struct page *area_page(struct dune_context *ctx, unsigned long offset)
 	unsigned long index = (offset - DUNE_MMAP_RUN) / DUNE_VCPU_STRIDE;
 	bool args = (offset - DUNE_MMAP_RUN) % DUNE_VCPU_STRIDE;
 
-	if (index >= smp_load_acquire(&ctx->nr_vcpus))
+	if (index >= smp_load_acquire(&ctx->nr_vcpus))	/* pairs with attach_bind */
 		return NULL;
 	return args ? ctx->vcpus[index]->args_page : ctx->vcpus[index]->run_page;
 }
@@ -121,7 +121,7 @@ static int area_map_vcpu(struct dune_context *ctx, struct vm_area_struct *vma, u
 static int area_map(struct dune_context *ctx, struct vm_area_struct *vma)
 {
 	unsigned long offset = vma->vm_pgoff << PAGE_SHIFT;
-	unsigned int state = smp_load_acquire(&ctx->state);
+	unsigned int state = smp_load_acquire(&ctx->state);	/* pairs with who sets it */
 	unsigned int i;
 	int err = 0;
 

@@ -150,7 +150,7 @@ bool context_end(struct dune_context *ctx, u32 cause)
 void context_report_done(struct dune_context *ctx)
 {
 	ctx->report.cause = atomic_read(&ctx->cause);
-	smp_store_release(&ctx->report_ready, true);
+	smp_store_release(&ctx->report_ready, true);	/* pairs with context_report */
 	event_post(ctx, DUNE_EVENT_ENDED, ctx->report.cause, ctx->report.regs.rip);
 	trace_dune_end(ctx->id, ctx->report.cause, ctx->report.regs.rip);
 }
@@ -164,7 +164,7 @@ static void notifier_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	/* No thread of this mm will enter again; the rest follows once no callback can run (free_notifier). */
 	ept_invalidate_start(ctx, 0, ULONG_MAX);
 	ept_invalidate_end(ctx);
-	smp_store_release(&ctx->state, DUNE_STATE_ENDED);
+	smp_store_release(&ctx->state, DUNE_STATE_ENDED);	/* pairs with who looks */
 	if (atomic_cmpxchg(&ctx->cause, DUNE_END_NONE, DUNE_END_EXIT) == DUNE_END_NONE)
 		context_report_done(ctx);
 	mmu_notifier_put(mn);
@@ -394,8 +394,8 @@ static int attach_bind(struct dune_context *ctx)
 	ctx->pid = get_pid(task_tgid(current));
 	get_task_comm(ctx->comm, current);
 	ctx->vcpus[0] = vcpu;
-	smp_store_release(&ctx->nr_vcpus, 1);
-	smp_store_release(&ctx->state, DUNE_STATE_ATTACHED);
+	smp_store_release(&ctx->nr_vcpus, 1);	/* the vcpu is whole */
+	smp_store_release(&ctx->state, DUNE_STATE_ATTACHED);	/* as is all of the above */
 	return 0;
 }
 
@@ -466,6 +466,7 @@ int context_lock(struct dune_context *ctx, const struct dune_lock *arg)
 		ctx->vcpus[0]->start = arg->state;
 		ctx->vcpus[0]->run->regs.rip = arg->state.rip;
 		ctx->vcpus[0]->run->regs.rsp = arg->state.rsp;
+		/* start and registers are there */
 		smp_store_release(&ctx->state, DUNE_STATE_RUNNING);
 	}
 	mutex_unlock(&ctx->lock);
@@ -476,7 +477,7 @@ int context_lock(struct dune_context *ctx, const struct dune_lock *arg)
 
 struct dune_vcpu *context_vcpu(struct dune_context *ctx)
 {
-	unsigned int i, nr = smp_load_acquire(&ctx->nr_vcpus);
+	unsigned int i, nr = smp_load_acquire(&ctx->nr_vcpus);	/* pairs with attach_bind */
 
 	for (i = 0; i < nr; i++)
 		if (ctx->vcpus[i]->task == current)
@@ -520,7 +521,8 @@ int context_kill(const struct dune_kill *arg)
 	ctx = xa_load(&contexts, arg->id);
 	if (!ctx)
 		err = -ENOENT;
-	else if (!READ_ONCE(ctx->pid) || smp_load_acquire(&ctx->state) == DUNE_STATE_ENDED)
+	else if (!READ_ONCE(ctx->pid) ||
+		 smp_load_acquire(&ctx->state) == DUNE_STATE_ENDED) /* pairs with who sets it */
 		err = -ESRCH;
 	else if (context_end(ctx, DUNE_END_KILL))
 		context_report_done(ctx);
@@ -537,7 +539,7 @@ int context_report(struct dune_report *arg)
 	ctx = xa_load(&contexts, arg->id);
 	if (!ctx) {
 		err = -ENOENT;
-	} else if (smp_load_acquire(&ctx->report_ready)) {
+	} else if (smp_load_acquire(&ctx->report_ready)) {	/* pairs with context_report_done */
 		u64 id = arg->id;
 
 		*arg = ctx->report;

@@ -126,6 +126,7 @@ static const struct ioctl_row dev_rows[] = {
 /* The fd is no authority: only the process that attached may go on. */
 static int check_mm(struct dune_context *ctx)
 {
+	/* pairs with attach_bind */
 	if (smp_load_acquire(&ctx->state) == DUNE_STATE_NEW || ctx->mm != current->mm)
 		return -EXDEV;
 	return 0;
@@ -182,6 +183,7 @@ static loff_t ctx_llseek(struct file *file, loff_t arg, int whence)
 		return -EXDEV;
 	if (!user_64bit_mode(regs) || regs->ip != DUNE_TRAMPOLINE_ADDR + from + 2)
 		return -EPERM;
+	/* pairs with context_lock */
 	if (unlikely(smp_load_acquire(&ctx->state) != DUNE_STATE_RUNNING))
 		return -EBUSY;
 	vcpu = context_vcpu(ctx);

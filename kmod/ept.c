@@ -157,11 +157,11 @@ static void ept_kicked(void *unused)
  */
 static void ept_kick(struct dune_context *ctx, u64 gen)
 {
-	unsigned int i, nr = smp_load_acquire(&ctx->nr_vcpus);
+	unsigned int i, nr = smp_load_acquire(&ctx->nr_vcpus);	/* pairs with attach_bind */
 	int self = get_cpu();
 	u64 ipis = 0;
 
-	smp_mb();
+	smp_mb();	/* pairs with enter_once */
 	for (i = 0; i < nr; i++) {
 		struct dune_vcpu *vcpu = READ_ONCE(ctx->vcpus[i]);
 		int cpu = READ_ONCE(vcpu->guest_cpu);

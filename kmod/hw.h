@@ -20,7 +20,7 @@ unsigned int hw_ept_max_level(void);
 u64 hw_pat(void);	/* IA32_PAT of the host */
 
 /*
- * Turn the extension on on all CPUs while contexts exist, or have it held by the KVM machine behind kvm_fd (0 =
+ * Switch the extension on, on all CPUs, while contexts exist, or have it held by the KVM machine behind kvm_fd (0 =
  * none): -EBUSY when somebody else holds it, -EBADF, -EINVAL for another file.
  */
 int hw_get(u32 kvm_fd);

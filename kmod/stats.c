@@ -26,7 +26,7 @@ static const u32 context_counted[DUNE_NR_COUNTERS] = {
 
 u64 context_counter(struct dune_context *ctx, unsigned int counter)
 {
-	unsigned int v, nr = smp_load_acquire(&ctx->nr_vcpus);
+	unsigned int v, nr = smp_load_acquire(&ctx->nr_vcpus);	/* pairs with attach_bind */
 	u64 sum = 0;
 
 	if (context_counted[counter])
@@ -48,7 +48,7 @@ u64 context_counter(struct dune_context *ctx, unsigned int counter)
 /* While there is a guest. */
 static void collect_now(struct dune_context *ctx, struct dune_final *now)
 {
-	unsigned int v, i, nr = smp_load_acquire(&ctx->nr_vcpus);
+	unsigned int v, i, nr = smp_load_acquire(&ctx->nr_vcpus);	/* pairs with attach_bind */
 
 	memset(now, 0, sizeof(*now));
 	for (v = 0; v < nr; v++)
@@ -77,6 +77,7 @@ static void fill_comm(struct dune_context *ctx, struct dune_stats *stats)
 {
 	struct task_struct *task = get_pid_task(READ_ONCE(ctx->pid), PIDTYPE_TGID);
 
+	/* pairs with notifier_release */
 	if (task && smp_load_acquire(&ctx->state) != DUNE_STATE_ENDED)
 		get_task_comm(ctx->comm, task);
 	if (task)
@@ -93,7 +94,7 @@ static void stats_fill(struct dune_context *ctx, struct dune_stats *stats)
 	memset(stats, 0, sizeof(*stats));
 	stats->id = ctx->id;
 	stats->owner = from_kuid_munged(current_user_ns(), ctx->owner);
-	stats->state = smp_load_acquire(&ctx->state);
+	stats->state = smp_load_acquire(&ctx->state);	/* pairs with who sets it */
 	stats->pid = pid_vnr(READ_ONCE(ctx->pid));
 	stats->cause = atomic_read(&ctx->cause);
 	stats->created_ns = ctx->created_ns;

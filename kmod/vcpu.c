@@ -311,7 +311,7 @@ static enum vcpu_next enter_once(struct dune_vcpu *vcpu)
 	vtime_account_guest_enter();
 	next = hw_run(vcpu);
 	hw_yield(vcpu);
-	smp_store_release(&vcpu->guest_cpu, -1);
+	smp_store_release(&vcpu->guest_cpu, -1);	/* pairs with ept_kick */
 	/* A tick that ended the guest's time is the guest's. */
 	local_irq_enable();
 	local_irq_disable();

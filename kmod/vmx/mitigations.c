@@ -93,11 +93,9 @@ const char *mitigations_missing(void)
 	if (!l1tf_matters() || force_l1tf)
 		return NULL;
 	if (!boot_cpu_has(X86_FEATURE_FLUSH_L1D))
-		return "microcode that can flush L1D, on a CPU with the L1TF bug "
-		       "(force_l1tf=1 loads all the same)";
+		return "microcode that can flush L1D, on a CPU with L1TF (force_l1tf=1 loads anyway)";
 	if (sched_smt_active())
-		return "SMT switched off, on a CPU with the L1TF bug "
-		       "(force_l1tf=1 loads all the same)";
+		return "SMT switched off, on a CPU with L1TF (force_l1tf=1 loads anyway)";
 	return NULL;
 }
 

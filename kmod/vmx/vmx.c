@@ -109,7 +109,7 @@ static void vmx_clear_active(struct dune_vcpu *vcpu)
 	if (this_cpu_read(hw_current_vcpu) == vcpu)
 		this_cpu_write(hw_current_vcpu, NULL);
 	vcpu->vmx.launched = false;
-	smp_store_release(&vcpu->vmx.cpu, -1);
+	smp_store_release(&vcpu->vmx.cpu, -1);	/* pairs with vmx_vcpu_unload */
 }
 
 static void vmx_off(void)
@@ -299,7 +299,7 @@ static void vmx_clear_ipi(void *arg)
 
 static void vmx_vcpu_unload(struct dune_vcpu *vcpu)
 {
-	int cpu = smp_load_acquire(&vcpu->vmx.cpu);
+	int cpu = smp_load_acquire(&vcpu->vmx.cpu);	/* pairs with vmx_clear_active */
 
 	/* -ENXIO: that CPU went down, and cleared its list before it did. */
 	if (cpu >= 0)
