@@ -13,6 +13,7 @@
 #include "libdune/client/error.h"
 #include "libdune/client/shape.h"
 #include "proto/varlink.h"
+#include "tests/fuzz/require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -20,12 +21,6 @@ static const struct decode_struct *const shapes[] = {
 	&shape_nothing, &shape_created, &shape_list,   &shape_inspection,
 	&shape_stats,	&shape_info,	&shape_totals, &shape_events,
 };
-
-static void require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 static void check_error(const struct varlink_reply *reply)
 {

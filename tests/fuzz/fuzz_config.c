@@ -5,18 +5,12 @@
  */
 #include <ctype.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "duned/config.h"
+#include "tests/fuzz/require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int condition)
-{
-	if (!condition)
-		abort();
-}
 
 static void require_limits(const struct config_limits *limits)
 {
@@ -55,29 +49,58 @@ static void require_quotas(const struct quota_rules *rules)
 	quota_rules_done(&copy);
 }
 
+static void require_error(const struct config_error *error)
+{
+	require(error->reason[0] && !strcmp(error->file, "fuzz"));
+	for (const char *p = error->reason; *p; p++)
+		require(isprint((unsigned char)*p));
+	for (const char *p = error->text; *p; p++)
+		require(isprint((unsigned char)*p));
+	require(!error->line || error->column);
+	require(error->caret + error->caret_length <= CONFIG_TEXT_MAX);
+}
+
+static void require_config(struct config *config)
+{
+	struct config_error error = { 0 };
+
+	require_limits(&config->defaults);
+	require_limits(&config->maximum);
+	require(config->connections_per_user >= 1 && config->connections_per_user <= 4096);
+	require(config->connections_per_host >= 1 && config->connections_per_host <= 16384);
+	require(config_check(config, &error) == 0 || error.reason[0]);
+	require_quotas(&config->configured);
+}
+
+/* As the file of the quotas set at run time, which lie over the configured ones. */
+static void parse_runtime(const char *text, size_t size, struct config *config)
+{
+	struct config_error error = { 0 };
+	struct quota_rules rules;
+
+	quota_rules_init(&rules);
+	if (config_parse_quotas(text, size, "fuzz", &rules, &error) < 0) {
+		require_error(&error);
+	} else {
+		require_quotas(&rules);
+		if (config_overlay(config, &rules) == 0)
+			require_quotas(&config->quotas);
+	}
+	quota_rules_done(&rules);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	const char *text = (const char *)data;
 	struct config_error error = { 0 };
 	struct config config;
 
 	config_defaults(&config);
-	if (config_parse((const char *)data, size, "fuzz", &config, &error) < 0) {
-		require(error.reason[0] && !strcmp(error.file, "fuzz"));
-		for (const char *p = error.reason; *p; p++)
-			require(isprint((unsigned char)*p));
-		for (const char *p = error.text; *p; p++)
-			require(isprint((unsigned char)*p));
-		require(!error.line || error.column);
-		require(error.caret + error.caret_length <= CONFIG_TEXT_MAX);
-		config_done(&config);
-		return 0;
-	}
-	require_limits(&config.defaults);
-	require_limits(&config.maximum);
-	require(config.connections_per_user >= 1 && config.connections_per_user <= 4096);
-	require(config.connections_per_host >= 1 && config.connections_per_host <= 16384);
-	config_check(&config, &error);
-	require_quotas(&config.configured);
+	if (config_parse(text, size, "fuzz", &config, &error) < 0)
+		require_error(&error);
+	else
+		require_config(&config);
+	parse_runtime(text, size, &config);
 	config_done(&config);
 	return 0;
 }

@@ -9,7 +9,6 @@
 #include <ev.h>
 #include <poll.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,6 +18,8 @@
 #include "duned/manager.h"
 #include "duned/server.h"
 #include "proto/varlink.h"
+#include "tests/fuzz/answer.h"
+#include "tests/fuzz/require.h"
 
 #define CLIENT_FD  900 /* numbers that the system never gives here */
 #define PASSED_FD  1000
@@ -33,12 +34,6 @@ int __real_close(int fd);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout);
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *size);
 int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *size);
-
-static void require(int condition)
-{
-	if (!condition)
-		abort();
-}
 
 /* ---- the client ---- */
 
@@ -68,6 +63,7 @@ static struct {
 	size_t chunk_size;
 	unsigned int chunk_fds;
 	bool ended;
+	bool known; /* process 1 */
 	int send_error; /* errno of the next sendmsg, once */
 	size_t send_limit; /* bytes that the next one takes; 0: all */
 	size_t calls_sent; /* NULs: no more calls than these */
@@ -118,14 +114,10 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags)
 	return (ssize_t)n;
 }
 
-static void check_reply(const char *message, size_t size)
+static void took_reply(const char *message, size_t size)
 {
-	struct varlink_reply reply;
-
-	require(varlink_reply_decode(message, size, &reply, NULL) == 0);
-	client.streamed |= reply.continues;
+	client.streamed |= reply_check(message, size);
 	client.replies++;
-	varlink_reply_done(&reply);
 }
 
 static void keep(int fd)
@@ -164,7 +156,7 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
 	}
 	require(varlink_input_feed(&client.output, vector->iov_base, n) == 0);
 	while (varlink_input_take(&client.output, &text, &length) == 1)
-		check_reply(text, length);
+		took_reply(text, length);
 	return (ssize_t)n;
 }
 
@@ -191,7 +183,8 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
 
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *size)
 {
-	static const struct ucred who = { .pid = 1, .uid = 1000, .gid = 1000 };
+	/* Of a process that is known, or of one that has gone. */
+	const struct ucred who = { .pid = client.known, .uid = 1000, .gid = 1000 };
 
 	if (fd != CLIENT_FD)
 		return __real_getsockopt(fd, level, name, value, size);
@@ -341,6 +334,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(client.kept, 0xff, sizeof(client.kept));
 	client.data = data;
 	client.size = size;
+	client.known = size % 2;
 	client.output.max_bytes = VARLINK_MAX_REPLY;
 	connection = server_admit(&server, POLICY_PUBLIC, CLIENT_FD);
 	require(connection && !client.closed);

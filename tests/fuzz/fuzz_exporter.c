@@ -15,16 +15,11 @@
 #include "duned/exporter/history.h"
 #include "libdune/client/shape.h"
 #include "proto/varlink.h"
+#include "tests/fuzz/require.h"
 
 #define MAX_SERIES 1000
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 /* A comment, or a name, labels, a blank and a number. */
 static void check_line(const char *line, size_t length)

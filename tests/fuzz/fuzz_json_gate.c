@@ -11,14 +11,9 @@
 
 #include "proto/json_gate.h"
 #include "proto/json_text.h"
+#include "tests/fuzz/require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int condition)
-{
-	if (!condition)
-		abort();
-}
 
 /* Is there a string or container, so that the text has a definite end? */
 static int has_end(const uint8_t *data, size_t size)

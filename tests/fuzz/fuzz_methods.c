@@ -10,21 +10,16 @@
 #include <unistd.h>
 
 #include "duned/config.h"
-#include "duned/listing.h"
 #include "duned/manager.h"
 #include "duned/methods.h"
 #include "proto/varlink.h"
+#include "tests/fuzz/answer.h"
+#include "tests/fuzz/require.h"
 
 #define KEPT  4 /* contexts kept alive by a "client" */
 #define OWNER 1000
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int condition)
-{
-	if (!condition)
-		abort();
-}
 
 static void keep(int *kept, int fd)
 {
@@ -43,31 +38,16 @@ static void call_one(struct manager *manager, const char *message, size_t size, 
 	const struct peer stranger = { .uid = 4000, .identified = true };
 	const struct peer owner = { .uid = OWNER, .identified = true };
 	const struct peer *peer = size % 4 ? &owner : &stranger;
-	struct varlink_reply reply;
 	struct varlink_call call;
 	struct answer answer;
-	size_t encoded_size;
 	char *bytes;
 
 	if (varlink_call_decode(message, size, &call, NULL) < 0)
 		return;
 	require(methods_answer(manager, peer, &call, &answer) == 0);
-	if (answer.listing && !answer.error[0]) {
-		int r;
-
-		while ((r = listing_step(answer.listing, false, &bytes, &encoded_size)) > 0)
-			;
-		require(r == 0);
-	} else {
-		require(varlink_reply_encode(
-				answer.error[0] ? answer.error : NULL, answer.parameters,
-				!answer.error[0] && (answer.interval_ms || answer.subscription),
-				&bytes, &encoded_size) == 0);
-	}
-	require(varlink_reply_decode(bytes, encoded_size - 1, &reply, NULL) == 0);
+	bytes = answer_check(&answer);
 	if (peer == &stranger)
 		require(!strstr(bytes, "\"owner\":1000"));
-	varlink_reply_done(&reply);
 	free(bytes);
 	if (answer.fd >= 0) {
 		keep(kept, answer.fd);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Declared parameters: the interface's own text says which parameters each method takes and of what
- * type. Every method is called with parameters of any type and range; where a type is not the declared
- * one, or a parameter is unknown, the answer must be InvalidParameter and name one that is wrong.
+ * type. Every method is called with parameters of any type and range, by root and by a user, over
+ * contexts that live and rules that change; where a type is not the declared one, or a parameter is
+ * unknown, the answer must be InvalidParameter and name one that is wrong.
  */
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,17 +19,13 @@
 #include "duned/manager.h"
 #include "duned/methods.h"
 #include "proto/varlink.h"
+#include "tests/fuzz/answer.h"
+#include "tests/fuzz/require.h"
 
 #define MAX_METHODS 64
 #define MAX_PARAMS  16
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int condition)
-{
-	if (!condition)
-		abort();
-}
 
 /* ---- the declarations ---- */
 
@@ -105,38 +103,63 @@ static void read_interfaces(void)
 
 /* ---- values ---- */
 
-static const struct {
+#define LAST_ID NULL /* the newest context's */
+
+static const struct value {
 	char type;
 	const char *text;
 } values[] = {
+	{ 'i', LAST_ID },
 	{ 'i', "0" },
 	{ 'i', "1" },
 	{ 'i', "-1" },
 	{ 'i', "2" },
+	{ 'i', "100" },
 	{ 'i', "1000" },
+	{ 'i', "4096" },
+	{ 'i', "3600001" },
 	{ 'i', "9223372036854775807" },
 	{ 'i', "-9223372036854775808" },
 	{ 'i', "4294967296" },
 	{ 'i', "18446744073709551615" },
-	{ 's', "\"\"" },
 	{ 's', "\"a\"" },
-	{ 's', "\"io.dune.Manager\"" },
-	{ 's', "\"user\"" },
+	{ 's', "\"\"" },
+	{ 's', "\"0\"" },
+	{ 's', "\"1000\"" },
+	{ 's', "\"alice\"" },
+	{ 's', "\"nobody-here\"" },
 	{ 's', "\"host\"" },
+	{ 's', "\"user\"" },
+	{ 's', "\"group\"" },
+	{ 's', "\"cgroup\"" },
+	{ 's', "\"process\"" },
+	{ 's', "\"/a/b\"" },
+	{ 's', "\"/\"" },
+	{ 's', "\"user-1000.slice\"" },
+	{ 's', "\"4294967295\"" },
+	{ 's', "\"io.dune.Manager\"" },
 	{ 's', "\"..\"" },
 	{ 's', "\"\\ud83d\\ude00\"" },
 	{ 's', "\"0123456789012345678901234567890123456789012345678901234567890123\"" },
 	{ 'b', "true" },
 	{ 'b', "false" },
 	{ 'o', "{}" },
-	{ 'o', "{\"vcpus\":1}" },
-	{ 'o', "{\"vcpus\":\"1\"}" },
-	{ 'o', "{\"vcpus\":0,\"private_pages\":-1}" },
 	{ 'o', "{\"contexts\":5}" },
+	{ 'o', "{\"contexts\":0,\"create_rate\":1}" },
+	{ 'o', "{\"contexts\":-1,\"vcpus\":-1,\"private_pages\":-1,\"ept_pages\":-1}" },
+	{ 'o', "{\"vcpus\":0,\"private_pages\":0,\"ept_pages\":0}" },
+	{ 'o', "{\"vcpus\":1,\"private_pages\":1,\"ept_pages\":64,\"contexts\":1}" },
+	{ 'o', "{\"vcpus\":100,\"private_pages\":32768,\"ept_pages\":262144}" },
+	{ 'o', "{\"vcpus\":3932161,\"create_rate\":1000001}" },
+	{ 'o', "{\"create_rate\":-1}" },
+	{ 'o', "{\"create_rate\":0}" },
+	{ 'o', "{\"vcpus\":\"1\"}" },
+	{ 'o', "{\"vcpus\":null,\"private_pages\":-9223372036854775808}" },
 	{ 'o', "{\"nothing\":1}" },
 	{ 'a', "[]" },
 	{ 'a', "[1]" },
 	{ 'a', "[\"ended\"]" },
+	{ 'a', "[\"created\",\"freed\",\"limit\"]" },
 	{ 'a', "[\"ended\",\"ended\",null]" },
 	{ 'a', "[[[[[]]]]]" },
 	{ 'f', "1.5" },
@@ -147,9 +170,30 @@ static const struct {
 
 #define NR_VALUES (sizeof(values) / sizeof(values[0]))
 
+/* Half of what can be chosen is of the declared type, so that several in one call are. */
+static const struct value *choose_value(const struct parameter *parameter, uint8_t choice)
+{
+	size_t first = 0, count = 0;
+
+	for (size_t i = 0; i < NR_VALUES; i++) {
+		if (values[i].type != parameter->type)
+			continue;
+		first = count++ ? first : i;
+	}
+	return choice < 128 && count ? &values[first + choice % count] :
+				       &values[choice % NR_VALUES];
+}
+
 /* ---- calls ---- */
 
+#define KEPT 4 /* contexts that callers hold */
+
+enum { MORE = 0x80, BY_USER = 0x40, OF_PROCESS = 0x20, NEXT_STATE = 0x10, COUNT = 0x0f };
+
 static struct manager manager;
+static char runtime[64]; /* the file of quotas set at run time */
+static int kept[KEPT];
+static unsigned int next_kept;
 
 /* Is a call with this parameter wrong in itself, whatever the others are? */
 static bool is_wrong(const struct parameter *parameter, char type)
@@ -171,37 +215,81 @@ static void check_named(const struct answer *answer, const struct parameter *con
 	abort();
 }
 
-static void call(const char *message, size_t size, const struct parameter *const *wrong,
-		 unsigned int nr_wrong)
+/* A context that is new, that runs, or that faulted. */
+static void keep(int fd, bool next_state)
 {
-	const struct peer peer = { .uid = 0, .pid = 1, .identified = true };
-	struct varlink_reply reply;
-	struct varlink_call decoded;
+	int *slot = &kept[next_kept++ % KEPT];
+
+	if (*slot >= 0)
+		close(*slot);
+	if (next_state)
+		require(write(fd, "rp", 1 + next_kept % 2) > 0);
+	*slot = fd;
+}
+
+static void call(const char *message, size_t size, uint8_t how,
+		 const struct parameter *const *wrong, unsigned int nr_wrong)
+{
+	const struct peer peer = {
+		.uid = how & BY_USER ? 1000 : 0,
+		.gid = how & BY_USER ? 1000 : 0,
+		.pid = how & OF_PROCESS ? getpid() : 0,
+		.connected_ticks = UINT64_MAX,
+		.identified = true,
+	};
 	struct answer answer = { .fd = -1 };
-	size_t encoded_size;
-	char *bytes;
+	struct varlink_call decoded;
 
 	/* An integer outside of int64 does not pass the gate: the connection would be closed. */
 	if (varlink_call_decode(message, size, &decoded, NULL) < 0)
 		return;
 	require(methods_answer(&manager, &peer, &decoded, &answer) == 0);
-	if (nr_wrong)
-		check_named(&answer, wrong, nr_wrong);
-	require(varlink_reply_encode(answer.error[0] ? answer.error : NULL, answer.parameters,
-				     false, &bytes, &encoded_size) == 0);
-	require(varlink_reply_decode(bytes, encoded_size - 1, &reply, NULL) == 0);
-	varlink_reply_done(&reply);
-	free(bytes);
+	if (strcmp(answer.error, "org.varlink.service.PermissionDenied") != 0) {
+		if (nr_wrong)
+			check_named(&answer, wrong, nr_wrong);
+	} else {
+		require(peer.uid || !peer.pid);
+	}
+	free(answer_check(&answer));
+	if (answer.fd >= 0) {
+		keep(answer.fd, how & NEXT_STATE);
+		answer.fd = -1;
+	}
 	answer_done(&answer);
 	varlink_call_done(&decoded);
+}
+
+/* A method as often as it has parameters, and one time more: without any there is nothing to find. */
+static const struct method *choose_method(uint8_t choice)
+{
+	unsigned int sum = 0;
+
+	for (unsigned int i = 0; i < nr_methods; i++)
+		sum += 1 + 2 * methods[i].nr_parameters;
+	choice %= sum;
+	for (unsigned int i = 0;; i++) {
+		if (choice <= 2 * methods[i].nr_parameters)
+			return &methods[i];
+		choice -= 1 + 2 * methods[i].nr_parameters;
+	}
+}
+
+static size_t write_value(char *text, size_t size, const struct value *value)
+{
+	struct dune_info info;
+
+	if (value->text)
+		return (size_t)snprintf(text, size, "%s", value->text);
+	require(device_info(&manager.device, &info) == 0);
+	return (size_t)snprintf(text, size, "%" PRIu64, (uint64_t)info.created);
 }
 
 static size_t call_one(const uint8_t *data, size_t size)
 {
 	static const struct parameter unknown = { .name = "unknown", .type = '?' };
-	const struct method *method = &methods[data[0] % nr_methods];
+	const struct method *method = choose_method(data[0]);
 	const struct parameter *wrong[MAX_PARAMS + 1];
-	unsigned int nr_wrong = 0, count = data[1] % 5;
+	unsigned int nr_wrong = 0, count = (data[1] & COUNT) % 5;
 	bool used[MAX_PARAMS + 1] = { false };
 	char message[2048];
 	size_t at = 2, length;
@@ -212,31 +300,75 @@ static size_t call_one(const uint8_t *data, size_t size)
 		unsigned int index = data[at] % (method->nr_parameters + 1);
 		const struct parameter *parameter =
 			index < method->nr_parameters ? &method->parameters[index] : &unknown;
-		unsigned int value = data[at + 1] % NR_VALUES;
+		const struct value *value = choose_value(parameter, data[at + 1]);
 
 		if (used[index])
 			continue;
 		used[index] = true;
 		length += (size_t)snprintf(message + length, sizeof(message) - length,
-					   "%s\"%s\":%s", written++ ? "," : "", parameter->name,
-					   values[value].text);
-		if (is_wrong(parameter, values[value].type))
+					   "%s\"%s\":", written++ ? "," : "", parameter->name);
+		length += write_value(message + length, sizeof(message) - length, value);
+		if (is_wrong(parameter, value->type))
 			wrong[nr_wrong++] = parameter;
 	}
 	length += (size_t)snprintf(message + length, sizeof(message) - length, "}%s}",
-				   data[1] & 0x80 ? ",\"more\":true" : "");
-	call(message, length, wrong, nr_wrong);
+				   data[1] & MORE ? ",\"more\":true" : "");
+	call(message, length, data[1], wrong, nr_wrong);
 	return at;
+}
+
+/* ---- life ---- */
+
+static char folder[] = "/dev/shm/dune-fuzz-XXXXXX"; /* memory: SetQuota waits for the disk */
+static char config_path[64];
+
+static void remove_files(void)
+{
+	unlink(runtime);
+	unlink(config_path);
+	rmdir(folder);
+}
+
+static void start(void)
+{
+	struct config config;
+	FILE *file;
+
+	read_interfaces();
+	config_defaults(&config);
+	require(manager_init(&manager, NULL, &config, "fake") == 0);
+	require(mkdtemp(folder) && atexit(remove_files) == 0);
+	snprintf(runtime, sizeof(runtime), "%s/quotas.conf", folder);
+	snprintf(config_path, sizeof(config_path), "%s/duned.conf", folder);
+	file = fopen(config_path, "we");
+	require(file &&
+		fputs("[quota user]\ncontexts = 3\n[access]\nadministrators = 7\n", file) >= 0 &&
+		fclose(file) == 0);
+	manager.source = (struct manager_source){ .config = config_path, .quotas = runtime };
+}
+
+/* What one input changed is not there for the next. */
+static void forget(void)
+{
+	struct quota_rules none;
+
+	for (unsigned int i = 0; i < KEPT; i++) {
+		if (kept[i] >= 0)
+			close(kept[i]);
+		kept[i] = -1;
+	}
+	next_kept = 0;
+	if (!unlink(runtime)) {
+		quota_rules_init(&none);
+		require(config_overlay(&manager.config, &none) == 0);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct config config;
-
 	if (!nr_methods) {
-		read_interfaces();
-		config_defaults(&config);
-		require(manager_init(&manager, NULL, &config, "fake") == 0);
+		memset(kept, 0xff, sizeof(kept));
+		start();
 	}
 	while (size >= 2) {
 		size_t used = call_one(data, size);
@@ -244,5 +376,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += used;
 		size -= used;
 	}
+	forget();
 	return 0;
 }

@@ -9,16 +9,11 @@
 #include <string.h>
 
 #include "proto/varlink.h"
+#include "tests/fuzz/require.h"
 
 #define MAX_MESSAGE 512
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int condition)
-{
-	if (!condition)
-		abort();
-}
 
 static void check_call(const char *message, size_t size)
 {
