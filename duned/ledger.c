@@ -55,6 +55,7 @@ static struct ledger_account *account_get(struct ledger *ledger, const struct qu
 		return NULL;
 	account->key = *key;
 	LIST_INSERT_HEAD(&ledger->accounts[key_bucket(ledger, key)], account, link);
+	LIST_INSERT_HEAD(&ledger->all_accounts, account, all);
 	ledger->nr_accounts++;
 	return account;
 }
@@ -64,6 +65,7 @@ static void account_put(struct ledger *ledger, struct ledger_account *account)
 	if (account->used[QUOTA_CONTEXTS])
 		return;
 	LIST_REMOVE(account, link);
+	LIST_REMOVE(account, all);
 	ledger->nr_accounts--;
 	free(account);
 }
@@ -122,14 +124,12 @@ int ledger_accounts_each(const struct ledger *ledger, enum quota_scope scope,
 {
 	const struct ledger_account *account;
 
-	for (size_t i = 0; i < LEDGER_BUCKETS; i++) {
-		LIST_FOREACH(account, &ledger->accounts[i], link)
-		{
-			int r = account->key.scope == scope ? each(account, data) : 0;
+	LIST_FOREACH(account, &ledger->all_accounts, all)
+	{
+		int r = account->key.scope == scope ? each(account, data) : 0;
 
-			if (r)
-				return r;
-		}
+		if (r)
+			return r;
 	}
 	return 0;
 }

@@ -24,7 +24,7 @@ struct device;
 
 /* One account that is in use; it goes away with its last context. */
 struct ledger_account {
-	LIST_ENTRY(ledger_account) link;
+	LIST_ENTRY(ledger_account) link, all;
 	struct quota_key key;
 	uint64_t used[QUOTA_NR_SUMS];
 };
@@ -46,7 +46,7 @@ LIST_HEAD(ledger_entries, ledger_entry);
 
 struct ledger {
 	struct ledger_entries *by_id, *by_name;
-	struct ledger_accounts *accounts;
+	struct ledger_accounts *accounts, all_accounts;
 	size_t nr_entries, nr_accounts;
 	uint64_t seed; /* of the hashes: names and paths are the clients' */
 	bool stale;
