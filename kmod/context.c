@@ -138,10 +138,14 @@ bool context_end(struct dune_context *ctx, u32 cause)
 	if (atomic_cmpxchg(&ctx->cause, DUNE_END_NONE, cause) != DUNE_END_NONE)
 		return false;
 	kill_pid(ctx->pid, SIGKILL, 1);
-	/* A process that shares the mm, natively made by clone or vfork, keeps nothing alive; its leader may be gone. */
+	/*
+	 * A process that shares the mm, natively made by clone or vfork, keeps nothing alive; its leader may be gone.
+	 * Once the context has ended the mm's address may be another's.
+	 */
 	rcu_read_lock();
 	for_each_process_thread(process, task)
-		if (ctx->mm && !(task->flags & PF_KTHREAD) && READ_ONCE(task->mm) == ctx->mm)
+		if (ctx->mm && !(task->flags & PF_KTHREAD) && READ_ONCE(task->mm) == ctx->mm &&
+		    smp_load_acquire(&ctx->state) != DUNE_STATE_ENDED) /* notifier_release */
 			send_sig(SIGKILL, task, 1);
 	rcu_read_unlock();
 	return true;
