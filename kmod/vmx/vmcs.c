@@ -161,7 +161,7 @@ static void write_host_constant(void)
 void vmcs_write_host_cpu(struct dune_vcpu *vcpu)
 {
 	int cpu = smp_processor_id();
-	unsigned long gs_base;
+	unsigned long gs_base, entry_stack;
 
 	rdmsrl(MSR_GS_BASE, gs_base);
 	vmwrite(HOST_GS_BASE, gs_base);
@@ -169,7 +169,9 @@ void vmcs_write_host_cpu(struct dune_vcpu *vcpu)
 	vcpu->vmx.host_gdt.size = GDT_SIZE - 1;
 	vcpu->vmx.host_gdt.address = (unsigned long)get_current_gdt_ro();
 	vmwrite(HOST_GDTR_BASE, vcpu->vmx.host_gdt.address);
-	vmwrite(HOST_IA32_SYSENTER_ESP, (unsigned long)(cpu_entry_stack(cpu) + 1));
+	/* Each CPU's own; 0 in a kernel that runs no 32-bit programs. */
+	rdmsrl(MSR_IA32_SYSENTER_ESP, entry_stack);
+	vmwrite(HOST_IA32_SYSENTER_ESP, entry_stack);
 }
 
 void vmcs_write_initial(struct dune_vcpu *vcpu)
