@@ -537,7 +537,7 @@ DEPS := gcc g++ libc6-dev make pkg-config libsystemd-dev libjson-c-dev libev-dev
 	linux-headers-cloud-amd64 kmod bochs bochs-term bochsbios vgabios nasm cpio lz4 zstd xz-utils \
 	python3 busybox-static gawk sqlite3 strace file coreutils util-linux bsdutils \
 	clang-format sparse shellcheck mmdebstrap systemd-container procps debian-archive-keyring \
-	dpkg-dev debhelper dh-dkms lintian python3-yaml
+	dpkg-dev debhelper dh-dkms lintian python3-yaml dbus-daemon
 
 .PHONY: deps
 ## deps		install the Debian packages that are missing, with apt-get (and sudo if need be)
@@ -594,6 +594,7 @@ $(call install_all,644,$(wildcard systemd/*.socket systemd/*.slice),$(UNITDIR))
 644 systemd/dune.tmpfiles $(PREFIX)/lib/tmpfiles.d/dune.conf
 644 systemd/dune.modules-load $(PREFIX)/lib/modules-load.d/dune.conf
 644 systemd/60-dune.rules $(UDEVDIR)/rules.d/60-dune.rules
+644 systemd/io.dune.manager.policy $(DATADIR)/polkit-1/actions/io.dune.manager.policy
 644 systemd/containers/dune-containers.7 $(DATADIR)/man/man7/dune-containers.7
 644 systemd/containers/dune.io-context.json $(SYSCONFDIR)/cdi/dune.io-context.json
 $(call install_all,644,$(wildcard systemd/containers/*.yaml),$(DATADIR)/dune/kubernetes)

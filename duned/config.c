@@ -36,6 +36,7 @@ const struct config_key config_keys[CONFIG_NR_KEYS] = {
 	KEY("connections", "calls-per-second", KEY_COUNT, calls_per_second, 20000, 0, 10000000),
 	KEY("connections", "idle", KEY_COUNT, idle_s, 600, 0, 1000000),
 	KEY("access", "administrators", KEY_ACCESS, administrators, 0, 0, 0),
+	KEY("access", "polkit", KEY_SWITCH, polkit, 0, 0, 1),
 };
 
 const struct config_quota_key config_quota_keys[QUOTA_NR_RESOURCES] = {
@@ -331,6 +332,8 @@ int config_overlay(struct config *config, const struct quota_rules *runtime)
 
 static int format_number(enum key_type type, int64_t value, char *text, size_t size)
 {
+	if (type == KEY_SWITCH)
+		return snprintf(text, size, "%s", value ? "yes" : "no");
 	if (value == QUOTA_UNLIMITED)
 		return snprintf(text, size, "unlimited");
 	return snprintf(text, size, "%lld%s",

@@ -13,6 +13,7 @@
 enum key_type {
 	KEY_COUNT, /* a decimal number */
 	KEY_PAGES, /* an amount of memory with K, M, G or T; kept in pages */
+	KEY_SWITCH, /* yes or no; kept as 1 or 0 */
 	KEY_ACCESS, /* a list of users and groups, see access.h */
 };
 
@@ -31,7 +32,7 @@ struct config_quota_key {
 	int64_t least, most;
 };
 
-#define CONFIG_NR_KEYS 11
+#define CONFIG_NR_KEYS 12
 
 extern const struct config_key config_keys[CONFIG_NR_KEYS];
 extern const struct config_quota_key config_quota_keys[QUOTA_NR_RESOURCES];

@@ -318,6 +318,16 @@ static int parse_access(struct parser *parser, const struct config_key *key, cha
 		      key->name, (int)(length < 40 ? length : 40), bad);
 }
 
+static int parse_switch(struct parser *parser, const struct config_key *key, const char *text)
+{
+	int64_t *value = config_key_value(parser->config, key);
+
+	if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)
+		return refuse(parser, text, strlen(text), "%s wants yes or no", key->name);
+	*value = !strcmp(text, "yes");
+	return 0;
+}
+
 static int parse_value(struct parser *parser, size_t index, const char *name, char *text)
 {
 	const struct config_key *key = &config_keys[index];
@@ -327,6 +337,8 @@ static int parse_value(struct parser *parser, size_t index, const char *name, ch
 	parser->seen[index] = true;
 	if (key->type == KEY_ACCESS)
 		return parse_access(parser, key, text);
+	if (key->type == KEY_SWITCH)
+		return parse_switch(parser, key, text);
 	return parse_number(parser, key->name, key->type, key->least, key->most, text,
 			    config_key_value(parser->config, key));
 }

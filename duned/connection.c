@@ -350,37 +350,71 @@ static int advance_listing(struct connection *connection)
 	return r < 0 ? r : output_queue(connection, bytes, size, -1);
 }
 
-/* Answers a call, or a stream's call again. If it streams, the connection takes the call. */
-static int answer_call(struct connection *connection, struct varlink_call *call, bool again)
+/* Sends the answer on its way. If it streams, the connection takes the call. */
+static int give_answer(struct connection *connection, struct varlink_call *call, bool again,
+		       struct answer *answer)
 {
-	struct answer answer __attribute__((cleanup(answer_done))) = { .fd = -1 };
 	bool continues = false;
-	int r;
+	int r = 0;
 
-	renew_standing(connection);
-	r = methods_answer(connection->server->manager, &connection->peer, call, &answer);
-	if (r < 0 || call->flags & VARLINK_ONEWAY)
-		return r;
-	if (!again && (answer.interval_ms || answer.subscription) && !answer.error[0])
-		r = stream_check(connection, &answer);
+	if (!again && (answer->interval_ms || answer->subscription) && !answer->error[0])
+		r = stream_check(connection, answer);
 	if (r < 0)
 		return r;
-	if (answer.listing && !answer.error[0]) {
-		connection->listing = answer.listing;
-		answer.listing = NULL;
-		if (!again && (answer.interval_ms || answer.subscription))
-			stream_start(connection, call, &answer);
+	if (answer->listing && !answer->error[0]) {
+		connection->listing = answer->listing;
+		answer->listing = NULL;
+		if (!again && (answer->interval_ms || answer->subscription))
+			stream_start(connection, call, answer);
 		return 0;
 	}
-	r = queue_answer(connection, &answer, &continues);
+	r = queue_answer(connection, answer, &continues);
 	if (r < 0)
 		return r;
 	if (again && !continues) {
 		stream_stop(connection);
 	} else if (!again && continues) {
-		stream_start(connection, call, &answer);
+		stream_start(connection, call, answer);
 	}
 	return 0;
+}
+
+/* Polkit has spoken: the call goes on when the connection has its turn. */
+static void on_asked(void *data)
+{
+	struct connection *connection = data;
+
+	schedule_add(&connection->server->schedule, &connection->turn);
+}
+
+static int finish_asking(struct connection *connection)
+{
+	struct answer answer __attribute__((cleanup(answer_done))) = { .fd = -1 };
+	struct asking *asking = &connection->asking;
+	int r;
+
+	renew_standing(connection);
+	r = asking_answer(asking, connection->server->manager, &connection->peer, &answer);
+	if (!r && !(asking->call.flags & VARLINK_ONEWAY))
+		r = give_answer(connection, &asking->call, false, &answer);
+	asking_done(asking);
+	return r;
+}
+
+/* Answers a call, or a stream's call again; takes it when it needs it longer. */
+static int answer_call(struct connection *connection, struct varlink_call *call, bool again)
+{
+	struct answer answer __attribute__((cleanup(answer_done))) = { .fd = -1 };
+	int r;
+
+	renew_standing(connection);
+	r = methods_answer(connection->server->manager, &connection->peer, call, &answer);
+	if (!r && answer.ask)
+		asking_begin(&connection->asking, connection->server->manager, &connection->peer,
+			     call, answer.ask, on_asked, connection);
+	else if (!r && !(call->flags & VARLINK_ONEWAY))
+		r = give_answer(connection, call, again, &answer);
+	return r;
 }
 
 static int handle_message(struct connection *connection, const char *message, size_t size)
@@ -413,7 +447,7 @@ static int handle_message(struct connection *connection, const char *message, si
  */
 static bool may_answer(const struct connection *connection)
 {
-	if (connection->streaming || connection->listing ||
+	if (connection->streaming || connection->listing || asking_active(&connection->asking) ||
 	    connection->output_bytes >= CONNECTION_OUTPUT_HIGH ||
 	    connection->output_fds >= CONNECTION_FDS)
 		return false;
@@ -561,7 +595,8 @@ static void connection_update(struct connection *connection)
 	more = more && may_answer(connection);
 	if (connection->input_ended && !more && !connection->listing &&
 	    STAILQ_EMPTY(&connection->outputs) &&
-	    (!connection->streaming || peer_hung_up(connection))) {
+	    ((!connection->streaming && !asking_active(&connection->asking)) ||
+	     peer_hung_up(connection))) {
 		connection_free(connection);
 		return;
 	}
@@ -595,6 +630,8 @@ static void connection_turn(struct turn *turn)
 	if ((!r || r == -EAGAIN) && connection->sample_due && !connection->subscription && !busy)
 		r = answer_call(connection, &connection->stream_call, true);
 	connection->sample_due = false;
+	if ((!r || r == -EAGAIN) && asking_ready(&connection->asking))
+		r = finish_asking(connection);
 	if (r < 0 && r != -EAGAIN) {
 		connection_free(connection);
 		return;
@@ -631,7 +668,8 @@ static void on_idle(struct ev_loop *loop, ev_timer *timer, int revents)
 	int64_t idle_s = connection->server->manager->config.idle_s;
 	ev_tstamp rest = connection->last_call + (ev_tstamp)idle_s - ev_now(loop);
 
-	if (connection->streaming || !idle_s || rest > CONNECTION_IDLE_LOOK_S)
+	if (connection->streaming || asking_active(&connection->asking) || !idle_s ||
+	    rest > CONNECTION_IDLE_LOOK_S)
 		rest = CONNECTION_IDLE_LOOK_S;
 	if (rest > 0.) {
 		ev_timer_set(timer, rest, 0.);
@@ -709,7 +747,8 @@ bool connection_busy(const struct connection *connection)
 {
 	char byte;
 
-	if (connection->listing || !STAILQ_EMPTY(&connection->outputs))
+	if (connection->listing || asking_active(&connection->asking) ||
+	    !STAILQ_EMPTY(&connection->outputs))
 		return true;
 	if (connection->streaming)
 		return false;
@@ -724,6 +763,7 @@ void connection_free(struct connection *connection)
 
 	stream_stop(connection);
 	listing_stop(connection);
+	asking_done(&connection->asking);
 	ev_io_stop(loop, &connection->watcher);
 	ev_timer_stop(loop, &connection->input_timer);
 	ev_timer_stop(loop, &connection->output_timer);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
+#include "duned/asking.h"
 #include "duned/policy.h"
 #include "duned/server.h"
 #include "proto/varlink.h"
@@ -64,6 +65,8 @@ struct connection {
 	struct varlink_call stream_call;
 	ev_timer stream_timer;
 	struct subscription *subscription;	/* of a stream of events; else NULL */
+	/* A call that polkit is asked about; later calls wait. */
+	struct asking asking;
 	struct listing *listing;	/* a long reply in the making; calls wait */
 	size_t listing_bytes;		/* of it, in output_bytes */
 };

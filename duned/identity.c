@@ -140,6 +140,27 @@ static int read_held(const struct peer *peer, struct dune_labels *labels)
 	return r;
 }
 
+int identity_process(const struct peer *peer, uint64_t *ret_start, int *ret_pidfd)
+{
+	int pidfd = peer->pid > 0 ? peer_pidfd(peer) : -ESRCH;
+	uint64_t start;
+	int r;
+
+	if (pidfd < 0 && pidfd != -ENOPROTOOPT)
+		return pidfd;
+	r = read_start(peer->pid, &start);
+	if (!r && (pidfd >= 0 ? has_ended(pidfd) : start > peer->connected_ticks))
+		r = -ESRCH;
+	if (r < 0) {
+		if (pidfd >= 0)
+			close(pidfd);
+		return -ESRCH;
+	}
+	*ret_start = start;
+	*ret_pidfd = pidfd >= 0 ? pidfd : -1;
+	return 0;
+}
+
 static bool rules_need_process(const struct quota_rules *rules)
 {
 	if (quota_rule_speaks(&rules->base[QUOTA_BASE_PROCESS]))

@@ -145,6 +145,7 @@ int manager_init(struct manager *manager, struct ev_loop *loop, const struct con
 	*manager = (struct manager){ .loop = loop, .config = *config };
 	device_init(&manager->device, device_path);
 	events_init(&manager->events);
+	polkit_init(&manager->polkit, loop);
 	ev_init(&manager->device_watcher, on_device_readable);
 	manager->device_watcher.data = manager;
 	manager->identity_complete = read_identity_complete();
@@ -158,6 +159,7 @@ int manager_init(struct manager *manager, struct ev_loop *loop, const struct con
 void manager_done(struct manager *manager)
 {
 	close_device(manager);
+	polkit_disconnect(&manager->polkit);
 	ledger_done(&manager->ledger);
 	rates_done(&manager->rates);
 	config_done(&manager->config);

@@ -13,6 +13,7 @@
 #include "duned/device.h"
 #include "duned/events.h"
 #include "duned/ledger.h"
+#include "duned/polkit.h"
 #include "duned/rate.h"
 
 /* Where the configuration comes from, to be read again; all NULL when there is none. */
@@ -33,6 +34,7 @@ struct manager {
 	struct manager_source source;
 	struct ledger ledger; /* what was promised; current after manager_settle() only */
 	struct rates rates; /* of creations */
+	struct polkit polkit; /* asked where [access] polkit says so */
 	bool identity_complete; /* every uid of the system has its own number here */
 };
 

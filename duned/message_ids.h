@@ -6,7 +6,8 @@
  *
  * Fields, beside MESSAGE, PRIORITY and SYSLOG_IDENTIFIER=duned, each only where it means something:
  * DUNE_CONTEXT (id), DUNE_NAME, DUNE_OWNER (uid of the context's owner), DUNE_UID and DUNE_PID (of
- * the client, or of the context's process), DUNE_CAUSE (why a context ended), DUNE_RIP, DUNE_LIMIT
+ * the client, or of the context's process), DUNE_CAUSE (why a context ended, or polkit
+ * could not be asked), DUNE_RIP, DUNE_LIMIT
  * (name of a limit), DUNE_MAXIMUM, DUNE_USED, DUNE_METHOD, DUNE_ERROR (an errno or Varlink error),
  * DUNE_COUNT.
  */
@@ -31,6 +32,7 @@
 	X(CONTEXT_LIMIT, "fd8171d7f03543378d3b456b1544c329", "a context met one of its limits")    \
 	X(QUOTA_REFUSED, "6a3ceac5d7db4d4ca39afc94f5d3d6b3", "a quota refused something")          \
 	X(ACCESS_DENIED, "82db1ebc08c247fe972183bf8d17a2d7", "a call was refused by the policy")   \
+	X(POLKIT_FAILED, "92a54d11a16a4b2c8766bd3a035687a8", "polkit could not be asked")                \
 	X(CONNECTIONS_LIMIT, "aacfa7342c214751afee60e0a75f60c1", "a connection above a limit")     \
 	X(CALL_RATE, "d157fdd28759452a9d14871f2f7ea7a7", "a user's calls have to wait")            \
 	X(MESSAGE_TOO_LONG, "5c538d3ecb394de4bbd902f18bd8a19d", "a client's message is too long")  \

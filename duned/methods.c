@@ -162,6 +162,24 @@ static int answer_ambiguous(struct request *request, const struct context_list *
 	return answer_error(answer, DUNE_ERROR("AmbiguousName"), json_finish(parameters, ok));
 }
 
+/*
+ * Whether there is such a context at all or not, polkit is asked about those of others: its time to
+ * answer must not tell. Not for streams: what one began with could be taken back unseen.
+ */
+static bool ask_instead(const struct request *request, struct answer *answer, const char *action)
+{
+	if (!request->manager->config.polkit ||
+	    request->call->flags & (VARLINK_MORE | METHODS_AGAIN))
+		return false;
+	answer->ask = action;
+	return action != NULL;
+}
+
+static bool ask_for_others(const struct request *request, struct answer *answer)
+{
+	return ask_instead(request, answer, policy_ask(request->peer, request->access));
+}
+
 /* 0 with *ret_stats, 1 with an error in *answer, -errno. */
 static int select_by_name(struct request *request, const char *name, struct answer *answer,
 			  struct dune_stats *ret_stats)
@@ -177,6 +195,8 @@ static int select_by_name(struct request *request, const char *name, struct answ
 		return 0;
 	} else if (r == -EEXIST)
 		r = answer_ambiguous(request, &list, name, answer);
+	else if (ask_for_others(request, answer))
+		r = 0;
 	else {
 		log_denied_name(request, &list, name);
 		r = answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
@@ -194,6 +214,8 @@ static int select_by_id(struct request *request, int64_t id, struct answer *answ
 		*ret_stats = stats;
 		return 0;
 	}
+	if ((!r || r == -ENOENT) && ask_for_others(request, answer))
+		return 1;
 	if (!r)
 		log_denied(request, &stats);
 	/* The same words for "none" and "not yours". */
@@ -391,21 +413,24 @@ int methods_answer(struct manager *manager, const struct peer *peer, struct varl
 {
 	struct answer answer __attribute__((cleanup(answer_done))) = { .fd = -1 };
 	const struct method *method = method_find(call->method);
-	struct request request = { .manager = manager, .peer = peer, .call = call };
-	int r;
+	enum dune_access access = method ? method->access : ACCESS_ANYONE;
+	struct request request = { .manager = manager,
+				   .peer = peer,
+				   .call = call,
+				   .access = access };
+	int r = 0;
 
 	if (!method) {
 		r = answer_error_string(&answer, VARLINK_ERROR("MethodNotFound"), "method",
 					call->method);
-	} else if (!policy_may_call(peer, method->access)) {
+	} else if (policy_may_call(peer, access)) {
+		r = method->handler(&request, &answer);
+	} else if (!ask_instead(&request, &answer, policy_ask_call(peer, access))) {
 		log_client_message(peer->uid, MESSAGE_ACCESS_DENIED,
 				   LOG_FIELDS(LOG_TEXT("DUNE_METHOD", call->method),
 					      LOG_NUMBER("DUNE_PID", peer->pid)),
 				   "%.64s was refused (pid %d)", call->method, peer->pid);
 		r = answer_error_plain(&answer, VARLINK_ERROR("PermissionDenied"));
-	} else {
-		request.access = method->access;
-		r = method->handler(&request, &answer);
 	}
 	if (r < 0)
 		return r;

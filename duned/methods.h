@@ -18,6 +18,7 @@ struct subscription;
 #define METHODS_AGAIN (1u << 31)
 
 struct answer {
+	const char *ask; /* the polkit action that may allow the call; nothing else is set then */
 	char error[VARLINK_MAX_METHOD]; /* full name, empty on success */
 	struct json_object *parameters; /* owned; NULL for none */
 	const char *text; /* not NULL: instead of parameters, their JSON text; it is the method's */
@@ -29,7 +30,8 @@ struct answer {
 };
 
 /*
- * Answers one call. 0, or -errno for a fault of the service itself (out of memory), without an
+ * Answers one call, or says in answer.ask that polkit is to be asked first: then the same call is passed
+ * again with what it said in peer->asked. 0, or -errno for a fault of the service itself (out of memory), without an
  * answer. A repeated call (interval_ms) is answered by passing the same call again; it may have
  * been rewritten to name its context by id.
  */

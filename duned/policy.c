@@ -11,13 +11,15 @@ static const enum policy_verdict table[NR_POLICY_SOCKETS][NR_DUNE_ACCESS][NR_POL
 	[POLICY_PUBLIC] = {
 		[ACCESS_ANYONE]		= { YES, YES, YES, YES, YES },
 		[ACCESS_IDENTIFIED]	= { NO,  YES, YES, YES, YES },
-		[ACCESS_OWNER]		= { NO,  NO,  YES, YES, YES },
+		[ACCESS_OBSERVER]	= { NO,  ASK, YES, YES, YES },
+		[ACCESS_OWNER]		= { NO,  ASK, YES, YES, YES },
 		[ACCESS_ADMINISTRATOR]	= { NO,  ASK, ASK, YES, YES },
 	},
 	/* Kept free for those who have to see what is wrong while the other one is crowded. */
 	[POLICY_ADMIN] = {
 		[ACCESS_ANYONE]		= { NO,  NO,  NO,  YES, YES },
 		[ACCESS_IDENTIFIED]	= { NO,  NO,  NO,  YES, YES },
+		[ACCESS_OBSERVER]	= { NO,  NO,  NO,  YES, YES },
 		[ACCESS_OWNER]		= { NO,  NO,  NO,  YES, YES },
 		[ACCESS_ADMINISTRATOR]	= { NO,  NO,  NO,  YES, YES },
 	},
@@ -48,14 +50,63 @@ enum policy_relation policy_standing(const struct peer *peer)
 	return policy_relation(peer, peer->uid);
 }
 
+/* What it is to objects that aren't its own, or that there aren't. */
+static enum policy_relation standing_elsewhere(const struct peer *peer)
+{
+	enum policy_relation standing = policy_standing(peer);
+
+	return standing == RELATION_OWNER ? RELATION_OTHER : standing;
+}
+
+static bool is_about_objects(enum dune_access access)
+{
+	return access == ACCESS_OBSERVER || access == ACCESS_OWNER ||
+	       access == ACCESS_ADMINISTRATOR;
+}
+
+static bool passes(const struct peer *peer, enum dune_access access, enum policy_relation relation)
+{
+	enum policy_verdict verdict = policy_verdict(access, peer->socket, relation);
+
+	return verdict == POLICY_ALLOW || (verdict == POLICY_ASK && peer->asked == ASKED_GRANTED);
+}
+
 bool policy_may_call(const struct peer *peer, enum dune_access access)
 {
-	return policy_verdict(access, peer->socket, policy_standing(peer)) == POLICY_ALLOW;
+	return passes(peer, access, policy_standing(peer));
 }
 
 bool policy_may(const struct peer *peer, enum dune_access access, uint32_t owner)
 {
-	if (access != ACCESS_OWNER && access != ACCESS_ADMINISTRATOR)
-		return false;
-	return policy_verdict(access, peer->socket, policy_relation(peer, owner)) == POLICY_ALLOW;
+	return is_about_objects(access) && passes(peer, access, policy_relation(peer, owner));
+}
+
+static const char *ask(const struct peer *peer, enum dune_access access,
+		       enum policy_relation relation)
+{
+	if (peer->asked != ASKED_NOT ||
+	    policy_verdict(access, peer->socket, relation) != POLICY_ASK)
+		return NULL;
+	return policy_action(access);
+}
+
+const char *policy_ask_call(const struct peer *peer, enum dune_access access)
+{
+	return ask(peer, access, policy_standing(peer));
+}
+
+const char *policy_ask(const struct peer *peer, enum dune_access access)
+{
+	return is_about_objects(access) ? ask(peer, access, standing_elsewhere(peer)) : NULL;
+}
+
+const char *policy_action(enum dune_access access)
+{
+	static const char *const actions[NR_DUNE_ACCESS] = {
+		[ACCESS_OBSERVER] = "io.dune.manager.observe",
+		[ACCESS_OWNER] = "io.dune.manager.manage",
+		[ACCESS_ADMINISTRATOR] = "io.dune.manager.configure",
+	};
+
+	return (unsigned int)access < NR_DUNE_ACCESS ? actions[access] : NULL;
 }

@@ -30,8 +30,15 @@ enum policy_socket {
 
 enum policy_verdict {
 	POLICY_DENY,
-	POLICY_ASK,		/* refused unless somebody else (polkit) allows it */
+	POLICY_ASK,		/* refused unless polkit allows it, where that is configured */
 	POLICY_ALLOW,
+};
+
+/* What polkit said of the call that is being answered. */
+enum policy_asked {
+	ASKED_NOT,
+	ASKED_GRANTED,
+	ASKED_REFUSED,
 };
 
 /* The caller, as the kernel knows it (peer.h reads it). */
@@ -41,6 +48,7 @@ struct peer {
 	int32_t pid;
 	bool identified;	/* false: the uid may stand for several users */
 	bool administrator;	/* named by [access] administrators */
+	enum policy_asked asked;	/* of a copy that lives for one call, else ASKED_NOT */
 	enum policy_socket socket;
 	int socket_fd;		/* borrowed from the connection; 0: none */
 	uint64_t connected_ticks;	/* when it was accepted, as processes' starts are told */
@@ -57,7 +65,7 @@ enum policy_verdict policy_verdict(enum dune_access access, enum policy_socket s
 enum policy_relation policy_relation(const struct peer *peer, uint32_t owner);
 enum policy_relation policy_standing(const struct peer *peer);
 
-/* May the peer call a method with this access at all? POLICY_ASK is no. */
+/* May the peer call a method with this access at all? POLICY_ASK is no, unless polkit granted it. */
 bool policy_may_call(const struct peer *peer, enum dune_access access);
 
 /*
@@ -65,5 +73,15 @@ bool policy_may_call(const struct peer *peer, enum dune_access access);
  * false for an access that is about no object.
  */
 bool policy_may(const struct peer *peer, enum dune_access access, uint32_t owner);
+
+/*
+ * The polkit action that would let the peer call the method, or act through it on objects of others;
+ * NULL: there is none, or polkit was asked already.
+ */
+const char *policy_ask_call(const struct peer *peer, enum dune_access access);
+const char *policy_ask(const struct peer *peer, enum dune_access access);
+
+/* The action of an access, NULL for one that polkit has no say in. systemd/ has their texts. */
+const char *policy_action(enum dune_access access);
 
 #endif

@@ -83,6 +83,8 @@ int manager_reload(struct manager *manager, struct config_error *ret_error)
 	config_done(&manager->config);
 	manager->config = config;
 	manager->generation++;
+	if (!manager->config.polkit)
+		polkit_disconnect(&manager->polkit);
 	log_message(LOG_INFO, MESSAGE_CONFIG_RELOADED, NULL, "the configuration was read again");
 	return 0;
 }

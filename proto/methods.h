@@ -21,21 +21,22 @@
 #define DUNE_MAX_INTERVAL_MS	3600000
 #define DUNE_DEFAULT_INTERVAL_MS 1000
 
-/* What a caller must be. */
+/* What a caller must be; duned/policy.c has whom polkit may let do the last three. */
 enum dune_access {
 	ACCESS_ANYONE,		/* nothing */
 	ACCESS_IDENTIFIED,	/* a uid that means one user */
-	ACCESS_OWNER,		/* the context's owner, an administrator or root; lists show no others */
+	ACCESS_OBSERVER,	/* to see a context: its owner, an administrator or root */
+	ACCESS_OWNER,		/* to act on a context: the same */
 	ACCESS_ADMINISTRATOR,	/* an administrator or root */
 	NR_DUNE_ACCESS,
 };
 
 #define DUNE_METHODS(X)								\
 	X(DUNE_INTERFACE, "Create", ACCESS_IDENTIFIED, create)			\
-	X(DUNE_INTERFACE, "List", ACCESS_OWNER, list)				\
-	X(DUNE_INTERFACE, "Inspect", ACCESS_OWNER, inspect)			\
-	X(DUNE_INTERFACE, "Stats", ACCESS_OWNER, stats)				\
-	X(DUNE_INTERFACE, "Events", ACCESS_OWNER, events)			\
+	X(DUNE_INTERFACE, "List", ACCESS_OBSERVER, list)				\
+	X(DUNE_INTERFACE, "Inspect", ACCESS_OBSERVER, inspect)			\
+	X(DUNE_INTERFACE, "Stats", ACCESS_OBSERVER, stats)				\
+	X(DUNE_INTERFACE, "Events", ACCESS_OBSERVER, events)			\
 	X(DUNE_INTERFACE, "Kill", ACCESS_OWNER, kill)				\
 	X(DUNE_INTERFACE, "SetLimits", ACCESS_OWNER, set_limits)		\
 	X(DUNE_INTERFACE, "GetQuota", ACCESS_IDENTIFIED, get_quota)		\

@@ -49,7 +49,7 @@ static const struct error_row {
 	{ "io.dune.Manager.NoProcess", ESRCH, "the context has no process" },
 	{ "io.dune.Manager.ReplyTooLarge", EMSGSIZE,
 	  "the answer is larger than {maximum} bytes: ask for one context" },
-	{ "org.varlink.service.PermissionDenied", EACCES, "permission denied" },
+	{ "org.varlink.service.PermissionDenied", EACCES, "permission denied{, reason}{, action}" },
 	{ "org.varlink.service.InvalidParameter", EINVAL,
 	  "the service refuses the parameter {parameter}" },
 	{ "org.varlink.service.InterfaceNotFound", EOPNOTSUPP,

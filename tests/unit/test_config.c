@@ -93,6 +93,10 @@ static const struct {
 	  "administrators wants uids, user names and @groups, not ?[m" },
 	{ "[access]\nadministrators = 1\nadministrators = 2", 3, 1, "administrators",
 	  "administrators is set twice" },
+	{ "[access]\npolkit = maybe", 2, 10, "maybe", "polkit wants yes or no" },
+	{ "[access]\npolkit = Yes", 2, 10, "Yes", "polkit wants yes or no" },
+	{ "[access]\npolkit =", 2, 9, "", "polkit wants yes or no" },
+	{ "[access]\npolkit = no\npolkit = yes", 3, 1, "polkit", "polkit is set twice" },
 	{ "[context]\n\x1b[31mx = 1", 2, 1, "?[31mx", "unknown key ?[31mx in [context]" },
 	{ "[\xff\xfe]", 1, 2, "??", "unknown section [??]" },
 };
@@ -157,7 +161,7 @@ START_TEST(accepts)
 	static const char text[] =
 		"# one\n; two\n\n  [contexts] \r\n per-user\t=  7 \r\nper-host=8\n"
 		"[context]\nprivate = 2M\nept = 1G\nprivate-max=8192K\n"
-		"vcpus = 007\n[contexts]\n[connections]\nper-user = 4096";
+		"vcpus = 007\n[contexts]\n[connections]\nper-user = 4096\n[access]\npolkit=yes";
 	struct config_error error;
 	struct config config;
 
@@ -171,6 +175,9 @@ START_TEST(accepts)
 	ck_assert_int_eq(config.defaults.vcpus, 7);
 	ck_assert_int_eq(config.connections_per_user, 4096);
 	ck_assert_int_eq(config.connections_per_host, 1024);
+	ck_assert_int_eq(config.polkit, 1);
+	ck_assert_int_eq(config_parse("[access]\npolkit = no", 20, "g", &config, &error), 0);
+	ck_assert_int_eq(config.polkit, 0);
 }
 END_TEST
 
@@ -431,7 +438,7 @@ START_TEST(the_installed_file_shows_the_defaults)
 		strcat(text, key ? line + 1 : line);
 	}
 	fclose(file);
-	ck_assert_int_eq(keys, 13);
+	ck_assert_int_eq(keys, 14);
 	config_defaults(&defaults);
 	memset(&shown, 0, sizeof(shown));
 	quota_rules_init(&shown.configured);

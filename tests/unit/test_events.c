@@ -33,7 +33,8 @@ static void count_notice(void *data)
 
 static struct subscription *subscribe(const struct peer *peer, struct event_filter filter)
 {
-	struct subscription *subscription = subscription_new(&events, peer, ACCESS_OWNER, &filter);
+	struct subscription *subscription =
+		subscription_new(&events, peer, ACCESS_OBSERVER, &filter);
 
 	ck_assert_ptr_nonnull(subscription);
 	subscription_watch(subscription, count_notice, NULL, &notified);

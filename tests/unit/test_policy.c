@@ -2,6 +2,7 @@
 /* The policy's whole table: every cell, who is what, and the access of every method. */
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,10 +23,16 @@ static const struct {
 	enum dune_access access;
 	const char *verdicts;
 } cells[] = {
-	{ POLICY_PUBLIC, ACCESS_ANYONE, "yyyyy" }, { POLICY_PUBLIC, ACCESS_IDENTIFIED, "nyyyy" },
-	{ POLICY_PUBLIC, ACCESS_OWNER, "nnyyy" },  { POLICY_PUBLIC, ACCESS_ADMINISTRATOR, "naayy" },
-	{ POLICY_ADMIN, ACCESS_ANYONE, "nnnyy" },  { POLICY_ADMIN, ACCESS_IDENTIFIED, "nnnyy" },
-	{ POLICY_ADMIN, ACCESS_OWNER, "nnnyy" },   { POLICY_ADMIN, ACCESS_ADMINISTRATOR, "nnnyy" },
+	{ POLICY_PUBLIC, ACCESS_ANYONE, "yyyyy" },
+	{ POLICY_PUBLIC, ACCESS_IDENTIFIED, "nyyyy" },
+	{ POLICY_PUBLIC, ACCESS_OBSERVER, "nayyy" },
+	{ POLICY_PUBLIC, ACCESS_OWNER, "nayyy" },
+	{ POLICY_PUBLIC, ACCESS_ADMINISTRATOR, "naayy" },
+	{ POLICY_ADMIN, ACCESS_ANYONE, "nnnyy" },
+	{ POLICY_ADMIN, ACCESS_IDENTIFIED, "nnnyy" },
+	{ POLICY_ADMIN, ACCESS_OBSERVER, "nnnyy" },
+	{ POLICY_ADMIN, ACCESS_OWNER, "nnnyy" },
+	{ POLICY_ADMIN, ACCESS_ADMINISTRATOR, "nnnyy" },
 };
 
 START_TEST(cell)
@@ -126,6 +133,10 @@ static const struct {
 	{ 65534, true, false, POLICY_PUBLIC, ACCESS_OWNER, 65534, true, true },
 	{ 65534, false, false, POLICY_PUBLIC, ACCESS_OWNER, 65534, false, false },
 	{ 0, false, false, POLICY_PUBLIC, ACCESS_OWNER, 0, false, false },
+	{ 1000, true, false, POLICY_PUBLIC, ACCESS_OBSERVER, 1000, true, true },
+	{ 1000, true, false, POLICY_PUBLIC, ACCESS_OBSERVER, 1001, true, false },
+	{ 1000, true, true, POLICY_PUBLIC, ACCESS_OBSERVER, 1001, true, true },
+	{ 65534, false, false, POLICY_PUBLIC, ACCESS_OBSERVER, 65534, false, false },
 	{ 0, true, false, POLICY_PUBLIC, ACCESS_ADMINISTRATOR, 1000, true, true },
 	{ 1000, true, true, POLICY_PUBLIC, ACCESS_ADMINISTRATOR, 0, true, true },
 	{ 1000, true, false, POLICY_PUBLIC, ACCESS_ADMINISTRATOR, 1000, false, false },
@@ -151,6 +162,121 @@ START_TEST(row)
 }
 END_TEST
 
+/* ---- polkit ---- */
+
+/* A caller of each relation to an object of uid 2000, without polkit's word, with its no and its yes. */
+START_TEST(polkit_decides_what_the_table_leaves_open)
+{
+	static const struct {
+		uint32_t uid;
+		bool identified, administrator;
+	} peers[NR_POLICY_RELATIONS] = {
+		[RELATION_UNIDENTIFIED] = { 1000, false, false },
+		[RELATION_OTHER] = { 1000, true, false },
+		[RELATION_OWNER] = { 2000, true, false },
+		[RELATION_ADMINISTRATOR] = { 1000, true, true },
+		[RELATION_ROOT] = { 0, true, false },
+	};
+	const bool objects = policy_action(cells[_i].access) != NULL;
+
+	for (int i = 0; i < NR_POLICY_RELATIONS; i++) {
+		struct peer peer = { .uid = peers[i].uid,
+				     .identified = peers[i].identified,
+				     .administrator = peers[i].administrator,
+				     .socket = cells[_i].socket };
+		const char letter = cells[_i].verdicts[i];
+
+		ck_assert_int_eq(policy_may(&peer, cells[_i].access, 2000),
+				 objects && letter == 'y');
+		peer.asked = ASKED_REFUSED;
+		ck_assert_int_eq(policy_may(&peer, cells[_i].access, 2000),
+				 objects && letter == 'y');
+		ck_assert_ptr_null(policy_ask(&peer, cells[_i].access));
+		ck_assert_ptr_null(policy_ask_call(&peer, cells[_i].access));
+		peer.asked = ASKED_GRANTED;
+		ck_assert_int_eq(policy_may(&peer, cells[_i].access, 2000),
+				 objects && letter != 'n');
+		ck_assert_ptr_null(policy_ask(&peer, cells[_i].access));
+		ck_assert_ptr_null(policy_ask_call(&peer, cells[_i].access));
+	}
+}
+END_TEST
+
+/*
+ * A letter for each kind of caller (unidentified, user, administrator, root): does the method, and do
+ * objects of others, wait for polkit?
+ */
+static const struct {
+	enum policy_socket socket;
+	enum dune_access access;
+	const char *calls, *objects, *action;
+} asked[] = {
+	{ POLICY_PUBLIC, ACCESS_ANYONE, "nnnn", "nnnn", NULL },
+	{ POLICY_PUBLIC, ACCESS_IDENTIFIED, "nnnn", "nnnn", NULL },
+	{ POLICY_PUBLIC, ACCESS_OBSERVER, "nnnn", "nann", "io.dune.manager.observe" },
+	{ POLICY_PUBLIC, ACCESS_OWNER, "nnnn", "nann", "io.dune.manager.manage" },
+	{ POLICY_PUBLIC, ACCESS_ADMINISTRATOR, "nann", "nann", "io.dune.manager.configure" },
+	{ POLICY_ADMIN, ACCESS_ANYONE, "nnnn", "nnnn", NULL },
+	{ POLICY_ADMIN, ACCESS_IDENTIFIED, "nnnn", "nnnn", NULL },
+	{ POLICY_ADMIN, ACCESS_OBSERVER, "nnnn", "nnnn", "io.dune.manager.observe" },
+	{ POLICY_ADMIN, ACCESS_OWNER, "nnnn", "nnnn", "io.dune.manager.manage" },
+	{ POLICY_ADMIN, ACCESS_ADMINISTRATOR, "nnnn", "nnnn", "io.dune.manager.configure" },
+	{ POLICY_PUBLIC, NR_DUNE_ACCESS, "nnnn", "nnnn", NULL },
+	{ NR_POLICY_SOCKETS, ACCESS_OWNER, "nnnn", "nnnn", "io.dune.manager.manage" },
+};
+
+START_TEST(who_waits_for_polkit)
+{
+	const struct peer peers[] = {
+		{ .uid = 1000, .socket = asked[_i].socket },
+		{ .uid = 1000, .identified = true, .socket = asked[_i].socket },
+		{ .uid = 1000,
+		  .identified = true,
+		  .administrator = true,
+		  .socket = asked[_i].socket },
+		{ .uid = 0, .identified = true, .socket = asked[_i].socket },
+	};
+
+	ck_assert_pstr_eq(policy_action(asked[_i].access), asked[_i].action);
+	for (int i = 0; i < NR_ROWS(peers); i++) {
+		ck_assert_pstr_eq(policy_ask_call(&peers[i], asked[_i].access),
+				  asked[_i].calls[i] == 'a' ? asked[_i].action : NULL);
+		ck_assert_pstr_eq(policy_ask(&peers[i], asked[_i].access),
+				  asked[_i].objects[i] == 'a' ? asked[_i].action : NULL);
+	}
+}
+END_TEST
+
+/* polkit knows the actions of the table and no others, denies them all by default, and lets duned ask. */
+START_TEST(installed_actions)
+{
+	static const char script[] =
+		"python3 -c '\n"
+		"import xml.etree.ElementTree as tree\n"
+		"for a in tree.parse(\"systemd/io.dune.manager.policy\").iter(\"action\"):\n"
+		"    print(a.get(\"id\"), *[e.text for e in a.find(\"defaults\")],\n"
+		"          *[e.get(\"key\") + \"=\" + e.text for e in a.iter(\"annotate\")],\n"
+		"          bool(a.find(\"description\").text and a.find(\"message\").text))'";
+	FILE *actions = popen(script, "r");
+	char line[256], expected[256];
+
+	ck_assert_ptr_nonnull(actions);
+	for (int access = 0; access < NR_DUNE_ACCESS; access++) {
+		const char *action = policy_action((enum dune_access)access);
+
+		if (!action)
+			continue;
+		snprintf(expected, sizeof(expected),
+			 "%s no no no org.freedesktop.policykit.owner=unix-user:duned True\n",
+			 action);
+		ck_assert_ptr_nonnull(fgets(line, sizeof(line), actions));
+		ck_assert_str_eq(line, expected);
+	}
+	ck_assert_ptr_null(fgets(line, sizeof(line), actions));
+	ck_assert_int_eq(pclose(actions), 0);
+}
+END_TEST
+
 /* ---- methods ---- */
 
 static const struct {
@@ -169,10 +295,10 @@ START_TEST(methods_have_the_right_access)
 		enum dune_access access;
 	} expected[] = {
 		{ "io.dune.Manager.Create", ACCESS_IDENTIFIED },
-		{ "io.dune.Manager.List", ACCESS_OWNER },
-		{ "io.dune.Manager.Inspect", ACCESS_OWNER },
-		{ "io.dune.Manager.Stats", ACCESS_OWNER },
-		{ "io.dune.Manager.Events", ACCESS_OWNER },
+		{ "io.dune.Manager.List", ACCESS_OBSERVER },
+		{ "io.dune.Manager.Inspect", ACCESS_OBSERVER },
+		{ "io.dune.Manager.Stats", ACCESS_OBSERVER },
+		{ "io.dune.Manager.Events", ACCESS_OBSERVER },
 		{ "io.dune.Manager.Kill", ACCESS_OWNER },
 		{ "io.dune.Manager.SetLimits", ACCESS_OWNER },
 		{ "io.dune.Manager.GetQuota", ACCESS_IDENTIFIED },
@@ -297,6 +423,9 @@ int main(void)
 	tcase_add_loop_test(tests, cell, 0, NR_ROWS(cells));
 	tcase_add_test(tests, every_cell_is_tested);
 	tcase_add_test(tests, outside_of_the_table_is_refused);
+	tcase_add_loop_test(tests, polkit_decides_what_the_table_leaves_open, 0, NR_ROWS(cells));
+	tcase_add_loop_test(tests, who_waits_for_polkit, 0, NR_ROWS(asked));
+	tcase_add_test(tests, installed_actions);
 	tcase_add_loop_test(tests, relation, 0, NR_ROWS(relations));
 	tcase_add_loop_test(tests, row, 0, NR_ROWS(rows));
 	tcase_add_test(tests, methods_have_the_right_access);
