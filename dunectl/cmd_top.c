@@ -6,16 +6,15 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "dunectl/asker.h"
 #include "dunectl/dunectl.h"
 #include "dunectl/json.h"
 #include "dunectl/rate.h"
@@ -26,9 +25,6 @@
 #define INTERVAL_MIN_MS	    100
 #define INTERVAL_MAX_MS	    3600000
 #define INTERVAL_DEFAULT_MS 1000
-
-#define RETRY_MS 1000 /* between two attempts to reach the service */
-#define PROBLEM	 160 /* bytes of a problem's description */
 
 static uint64_t interval_ms = INTERVAL_DEFAULT_MS;
 static uint64_t frames; /* --iterations, 0: without end */
@@ -167,82 +163,12 @@ static int batch_run(struct dunectl *ctl, struct top_view *view)
 	return r < 0 ? dunectl_fail(ctl, client, r, "read the statistics") : 0;
 }
 
-/* ---- the thread that asks ---- */
-
-static struct {
-	pthread_mutex_t lock;
-	struct rate_set set; /* the newest, when fresh */
-	bool fresh;
-	char problem[PROBLEM]; /* empty: none */
-	int wake; /* an eventfd: something of the above changed */
-} shared = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-static const struct dunectl *asker_ctl;
-
-static void wake_drawer(void)
-{
-	uint64_t one = 1;
-	ssize_t n = write(shared.wake, &one, sizeof(one));
-
-	(void)n; /* full means that it is awake */
-}
-
-static int asked(const struct dune_client_stats *stats, void *data)
-{
-	struct rate_set *before = data, set, copy;
-
-	if (rate_set_new(stats, before, &set) < 0)
-		return -ENOMEM;
-	rate_set_done(before);
-	*before = set;
-	if (rate_set_copy(&set, &copy) < 0)
-		return -ENOMEM;
-	pthread_mutex_lock(&shared.lock);
-	rate_set_done(&shared.set);
-	shared.set = copy;
-	shared.fresh = true;
-	shared.problem[0] = '\0';
-	pthread_mutex_unlock(&shared.lock);
-	wake_drawer();
-	return 0;
-}
-
-static void ask_failed(const char *text)
-{
-	pthread_mutex_lock(&shared.lock);
-	snprintf(shared.problem, sizeof(shared.problem), "trying again: %s", text);
-	pthread_mutex_unlock(&shared.lock);
-	wake_drawer();
-}
-
-/* Watches for ever: a service that was restarted is found again. */
-static void *asker(void *data)
-{
-	struct rate_set before = { 0 };
-
-	for (;;) {
-		struct dune_client *client = NULL;
-		int r = dune_client_new(asker_ctl->socket, &client);
-
-		if (r < 0) {
-			ask_failed(strerror(-r));
-		} else {
-			dune_client_set_timeout(client, asker_ctl->timeout_ms);
-			r = dune_client_watch(client, 0, NULL, interval_ms, asked, &before);
-			ask_failed(r < 0 ? dune_client_error_text(client) : "the stream ended");
-			dune_client_free(client);
-		}
-		usleep(RETRY_MS * 1000);
-	}
-	return data;
-}
-
 /* ---- the terminal ---- */
 
 struct screen {
 	struct top_view view;
 	struct rate_set set;
-	char problem[PROBLEM];
+	char problem[ASKER_PROBLEM];
 	struct terminal_keys keys;
 	uint64_t shown; /* frames with data */
 	bool done;
@@ -294,23 +220,10 @@ static int screen_draw(struct screen *screen)
 	return r;
 }
 
-/* Takes what the asker has. */
 static void screen_refresh(struct screen *screen)
 {
-	uint64_t number;
-	ssize_t n = read(shared.wake, &number, sizeof(number));
-
-	(void)n;
-	pthread_mutex_lock(&shared.lock);
-	memcpy(screen->problem, shared.problem, sizeof(screen->problem));
-	if (shared.fresh) {
-		rate_set_done(&screen->set);
-		screen->set = shared.set;
-		shared.set = (struct rate_set){ 0 };
-		shared.fresh = false;
+	if (asker_take(&screen->set, screen->problem))
 		screen->shown++;
-	}
-	pthread_mutex_unlock(&shared.lock);
 	if (frames && screen->shown >= frames)
 		screen->done = true;
 }
@@ -424,12 +337,12 @@ static int screen_signal(struct screen *screen, int signals)
 }
 
 /* Until the user, a signal or --iterations ends it. */
-static int screen_loop(struct screen *screen, int signals)
+static int screen_loop(struct screen *screen, int signals, int wake)
 {
 	struct pollfd pollers[] = {
 		{ .fd = STDIN_FILENO, .events = POLLIN },
 		{ .fd = signals, .events = POLLIN },
-		{ .fd = shared.wake, .events = POLLIN },
+		{ .fd = wake, .events = POLLIN },
 	};
 	int number = 0;
 
@@ -464,27 +377,12 @@ static int watch_signals(sigset_t *ret_mask, int *ret_signals)
 	return *ret_signals < 0 ? -errno : 0;
 }
 
-static int screen_start(const struct dunectl *ctl, sigset_t *ret_mask, int *ret_signals)
-{
-	pthread_t thread;
-	int r;
-
-	asker_ctl = ctl;
-	r = watch_signals(ret_mask, ret_signals);
-	if (r < 0)
-		return r;
-	shared.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (shared.wake < 0)
-		return -errno;
-	return -pthread_create(&thread, NULL, asker, NULL);
-}
-
 static int screen_run(struct dunectl *ctl, struct top_view *view)
 {
 	struct screen screen = { .view = *view };
 	struct dune_client *client;
 	sigset_t mask;
-	int signals = -1, number, r;
+	int signals = -1, wake = -1, number, r;
 
 	/* Is there a service at all? Later it may go and come back. */
 	r = dunectl_connect(ctl, &client);
@@ -497,13 +395,15 @@ static int screen_run(struct dunectl *ctl, struct top_view *view)
 		dunectl_hint(ctl, "dunectl top --batch writes plain text");
 		return STATUS_USAGE;
 	}
-	r = screen_start(ctl, &mask, &signals);
+	r = watch_signals(&mask, &signals);
+	if (r == 0)
+		r = asker_start(ctl, interval_ms, &wake);
 	if (r < 0) {
 		terminal_leave();
 		dunectl_error("cannot start: %s", strerror(-r));
 		return EXIT_FAILURE;
 	}
-	number = screen_loop(&screen, signals);
+	number = screen_loop(&screen, signals, wake);
 	terminal_leave();
 	rate_set_done(&screen.set);
 	if (number && number != SIGINT) {

@@ -174,7 +174,7 @@ struct json_object *context_json(const struct dune_stats *stats)
 	return object;
 }
 
-struct json_object *context_counters_json(const struct dune_stats *stats)
+static struct json_object *counters_json(const struct dune_stats *stats)
 {
 	struct json_object *object = json_object_new_object();
 	bool ok = object != NULL;
@@ -188,7 +188,7 @@ struct json_object *context_counters_json(const struct dune_stats *stats)
 	return json_finish(object, ok);
 }
 
-struct json_object *context_exits_json(const struct dune_stats *stats)
+static struct json_object *exits_json(const struct dune_stats *stats)
 {
 	struct json_object *object = json_object_new_object();
 	char buffer[DUNE_NAME_BUFFER];
@@ -207,8 +207,8 @@ struct json_object *context_sample_json(const struct dune_stats *stats)
 {
 	struct json_object *object = json_object_new_object();
 	bool ok = json_put(object, "context", context_json(stats)) &&
-		  json_put(object, "counters", context_counters_json(stats)) &&
-		  json_put(object, "exits", context_exits_json(stats));
+		  json_put(object, "counters", counters_json(stats)) &&
+		  json_put(object, "exits", exits_json(stats));
 
 	return json_finish(object, ok);
 }

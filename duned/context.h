@@ -45,8 +45,6 @@ struct json_object *context_json(const struct dune_stats *stats);
 /* The same as text. */
 struct render;
 void context_render(const struct dune_stats *stats, struct render *render);
-struct json_object *context_counters_json(const struct dune_stats *stats);
-struct json_object *context_exits_json(const struct dune_stats *stats);
 struct json_object *context_sample_json(const struct dune_stats *stats);
 struct json_object *context_report_json(const struct dune_report *report);
 

@@ -65,11 +65,6 @@ void counter_sub(enum counter counter, uint64_t amount)
 	counts.values[counter] -= amount;
 }
 
-uint64_t counter_get(enum counter counter)
-{
-	return counts.values[counter];
-}
-
 void counters_call(const char *method)
 {
 	size_t i = 0;

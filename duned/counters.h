@@ -40,7 +40,6 @@ enum counter {
 
 void counter_add(enum counter counter, uint64_t amount);
 void counter_sub(enum counter counter, uint64_t amount);	/* a _now only */
-uint64_t counter_get(enum counter counter);
 
 /* One call of a method; one that there is not counts as "other". */
 void counters_call(const char *method);

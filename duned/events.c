@@ -65,7 +65,8 @@ static bool put_limit(struct json_object *object, const struct dune_event *event
 	       json_put_int(object, "maximum", event->detail);
 }
 
-struct json_object *event_json(const struct dune_event *event)
+/* The type Event of the interface; NULL when out of memory. */
+static struct json_object *event_json(const struct dune_event *event)
 {
 	struct json_object *object = json_object_new_object();
 	char buffer[DUNE_NAME_BUFFER];

@@ -70,7 +70,4 @@ bool subscription_ready(const struct subscription *subscription);
 int subscription_take(struct subscription *subscription, char **ret_bytes, size_t *ret_size,
 		      bool *ret_continues);
 
-/* The type Event of the interface; NULL when out of memory. */
-struct json_object *event_json(const struct dune_event *event);
-
 #endif

@@ -130,7 +130,6 @@ void log_message(int priority, enum message_id id, const struct log_field *field
 
 LOG_FUNCTION(log_error, LOG_ERR)
 LOG_FUNCTION(log_warning, LOG_WARNING)
-LOG_FUNCTION(log_info, LOG_INFO)
 
 void log_debug(const char *format, ...)
 {

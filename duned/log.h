@@ -65,7 +65,6 @@ void log_client_message(uint32_t uid, enum message_id id, const struct log_field
 /* Plain lines. */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_client(uint32_t uid, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

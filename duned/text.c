@@ -3,7 +3,6 @@
 #include "duned/text.h"
 
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,17 +52,4 @@ int text_add(struct text *text, const char *bytes, size_t size)
 int text_add_string(struct text *text, const char *string)
 {
 	return text_add(text, string, strlen(string));
-}
-
-int text_add_json(struct text *text, struct json_object *object)
-{
-	const char *string = NULL;
-	size_t size = 0;
-
-	if (object && !text->error)
-		string = json_object_to_json_string_length(
-			object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
-	if (!string && !text->error)
-		text->error = -ENOMEM;
-	return text->error ? text->error : text_add(text, string, size);
 }

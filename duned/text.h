@@ -9,8 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct json_object;
-
 struct text {
 	char *bytes; /* no NUL at its end unless one was added */
 	size_t size;
@@ -25,6 +23,5 @@ void text_done(struct text *text);
 /* 0 or text->error. */
 int text_add(struct text *text, const char *bytes, size_t size);
 int text_add_string(struct text *text, const char *string);
-int text_add_json(struct text *text, struct json_object *object); /* NULL is -ENOMEM */
 
 #endif

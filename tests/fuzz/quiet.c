@@ -59,11 +59,6 @@ void log_warning(const char *format, ...)
 	SWALLOW(MESSAGE_NONE);
 }
 
-void log_info(const char *format, ...)
-{
-	SWALLOW(MESSAGE_NONE);
-}
-
 void log_debug(const char *format, ...)
 {
 	SWALLOW(MESSAGE_NONE);

@@ -58,7 +58,7 @@ static size_t count_lines(const char *text, const char *part)
 
 START_TEST(lines_on_stderr)
 {
-	log_info("one %d", 1);
+	log_warning("one %d", 1);
 	log_debug("not shown");
 	log_message(LOG_DEBUG, MESSAGE_CONTEXT_CREATED, NULL, "not shown either");
 	log_message(LOG_WARNING, MESSAGE_CONTEXT_ENDED,
@@ -129,7 +129,7 @@ START_TEST(a_sink_that_hangs_costs_no_time)
 	ck_assert_int_eq(log_start(), 0);
 	start = now_ms();
 	for (int i = 0; i < 5000; i++)
-		log_info("%0500d", i);
+		log_warning("%0500d", i);
 	ck_assert_int_lt(now_ms() - start, 1000);
 	dropped = log_dropped();
 	/* A pipe holds 64 KiB, which is about 128 of these. */
@@ -149,7 +149,7 @@ START_TEST(what_was_dropped_is_told)
 
 	ck_assert_int_eq(log_start(), 0);
 	for (int i = 0; i < 2000; i++)
-		log_info("%0500d", i);
+		log_warning("%0500d", i);
 	snprintf(expected, sizeof(expected), "%llu messages were dropped",
 		 (unsigned long long)log_dropped());
 	ck_assert_uint_gt(log_dropped(), 0);
