@@ -356,6 +356,7 @@ int main(void)
 	Suite *suite = suite_create("controls");
 	TCase *tcase = tcase_create("controls");
 
+	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, recorded, 0, NR_ROWS(recordings));
 	tcase_add_loop_test(tcase, with_pasid_translation, 0, NR_ROWS(recordings));
 	tcase_add_loop_test(tcase, each_bit_cleared, 0, NR_WORDS * 32);
