@@ -190,6 +190,15 @@ HOSTMEM_OBJS = $(call objs,tests/vm/progs/hostmem)
 $(HOSTMEM_OBJS): CFLAGS := -std=gnu11 -O2 -g $(WARN) $(WERROR)
 $(B)/tests/vm/ring0_hostmem: $(HOSTMEM_OBJS)
 
+# Users of the service, who come with libdune's client
+STORM_OBJS = $(call objs,tests/vm/progs/storm)
+$(STORM_OBJS): CFLAGS := -std=gnu11 -O2 -g $(WARN) $(WERROR)
+vm-progs: $(B)/tests/vm/storm
+$(B)/tests/vm/storm: $(STORM_OBJS) $(B)/libdune.a
+	$(call say,VMPROG,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -static -o $@ $^ $(LIBDUNE_LIBS)
+
 $(B)/examples/%: $(B)/libdune/examples/%.o $(B)/libdune.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)

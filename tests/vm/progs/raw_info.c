@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * raw_info: the module's allocation counters; --zero: fails unless all are zero; --entries: VM entries of the first
- * context.
+ * raw_info: the module's allocation counters; --zero: fails unless all are zero; --entries: VM
+ * entries of all contexts that ever were.
  */
 #include "raw.h"
 
 static void print_entries(int device)
 {
-	struct dune_stats stats = {};
-	struct dune_stats_call call = {
-		.abi = DUNE_ABI_VERSION,
-		.buffer = (uint64_t)&stats,
-		.capacity = 1,
-	};
+	struct dune_totals totals = {};
+	struct dune_totals_call call = { .abi = DUNE_ABI_VERSION, .buffer = (uint64_t)&totals };
 
-	if (ioctl(device, DUNE_STATS, &call))
-		raw_die("DUNE_STATS: %m");
-	printf("%llu\n", stats.counters[DUNE_COUNT_ENTRIES]);
+	if (ioctl(device, DUNE_TOTALS, &call))
+		raw_die("DUNE_TOTALS: %m");
+	printf("%llu\n", totals.counters[DUNE_COUNT_ENTRIES]);
 }
 
 int main(int argc, char **argv)
