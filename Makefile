@@ -328,13 +328,15 @@ $(B)/tests/unit/kmod/controls.o: kmod/vmx/controls.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-field-initializers -MMD -MP -c -o $@ $<
 $(B)/tests/unit/test_controls: $(B)/tests/unit/kmod/controls.o
 
-# What fails on purpose: see tests/unit/fail_shim.c
-$(B)/tests/unit/fail_shim.so: tests/unit/fail_shim.c tests/unit/fail_control.h
+# What fails, or lasts, on purpose: see tests/unit/*_shim.c
+UNIT_SHIMS := $(patsubst %,$(B)/tests/unit/%_shim.so,fail gate)
+$(B)/tests/unit/fail_shim.so: tests/unit/fail_control.h
+$(UNIT_SHIMS): $(B)/%.so: %.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 -O2 -g $(WARN) $(WERROR) -fPIC -shared -o $@ $<
 
-unit-programs: $(UNIT_TESTS) $(B)/tests/unit/fail_shim.so $(B)/tests/unit/duned-fake $(B)/tests/unit/fake-module $(B)/duned/duned $(B)/dunectl/dunectl exporter
+unit-programs: $(UNIT_TESTS) $(UNIT_SHIMS) $(B)/tests/unit/duned-fake $(B)/tests/unit/fake-module $(B)/duned/duned $(B)/dunectl/dunectl exporter
 
 ## check-unit	unit tests on this host, SAN=1 for sanitizers
 check-unit: unit-programs

@@ -49,6 +49,22 @@ int answer_bad_quota(struct answer *answer, const char *field, const char *reaso
 	return stop(answer_error(answer, DUNE_ERROR("InvalidQuota"), json_finish(parameters, ok)));
 }
 
+int answer_bad_config(struct answer *answer, const struct config_error *error)
+{
+	struct json_object *parameters = json_object_new_object();
+	bool ok = json_put_ascii(parameters, "file", error->file) &&
+		  json_put_int(parameters, "line", error->line) &&
+		  json_put_int(parameters, "column", error->column) &&
+		  json_put_string(parameters, "reason", error->reason);
+
+	if (error->column)
+		ok = ok && json_put_string(parameters, "text", error->text) &&
+		     json_put_int(parameters, "caret", error->caret) &&
+		     json_put_int(parameters, "caret_length", error->caret_length);
+	return stop(answer_error(answer, DUNE_ERROR("InvalidConfiguration"),
+				 json_finish(parameters, ok)));
+}
+
 int answer_not_saved(struct answer *answer, const char *file, int error)
 {
 	struct json_object *parameters = json_object_new_object();

@@ -42,8 +42,9 @@ void admit_rate_take(const struct admit_rates *rates);
 int answer_quota(struct answer *answer, const char *limit, const char *scope, const char *name,
 		 int64_t maximum, uint64_t used);
 
-/* InvalidQuota and QuotaNotSaved. */
+/* InvalidQuota, InvalidConfiguration and QuotaNotSaved. */
 int answer_bad_quota(struct answer *answer, const char *field, const char *reason);
+int answer_bad_config(struct answer *answer, const struct config_error *error);
 int answer_not_saved(struct answer *answer, const char *file, int error);
 
 /* The clock of rates. */

@@ -291,12 +291,12 @@ static void overlay_rule(const struct quota_rule *from, struct quota_rule *rule)
 	}
 }
 
-int config_merge(const struct config *config, const struct quota_rules *runtime,
+int config_merge(const struct quota_rules *configured, const struct quota_rules *runtime,
 		 struct quota_rules *ret_quotas)
 {
 	struct quota_rules quotas;
 	struct quota_rule *rule;
-	int r = quota_rules_copy(&config->configured, &quotas);
+	int r = quota_rules_copy(configured, &quotas);
 
 	if (r < 0)
 		return r;
@@ -319,7 +319,7 @@ int config_merge(const struct config *config, const struct quota_rules *runtime,
 int config_overlay(struct config *config, const struct quota_rules *runtime)
 {
 	struct quota_rules quotas;
-	int r = config_merge(config, runtime, &quotas);
+	int r = config_merge(&config->configured, runtime, &quotas);
 
 	if (r < 0)
 		return r;

@@ -32,8 +32,8 @@ struct config {
 	struct config_limits maximum;
 	int64_t connections_per_user;
 	int64_t connections_per_host;
-	int64_t calls_per_second;	/* of one user; 0: no limit */
-	int64_t idle_s;			/* without a call or stream; 0: for ever */
+	int64_t calls_per_second; /* of one user; 0: no limit */
+	int64_t idle_s; /* without a call or stream; 0: for ever */
 	struct access_list administrators;
 	int64_t polkit;			/* 1: asked about what the policy leaves open; 0: not */
 	struct quota_rules configured; /* from the files */
@@ -86,10 +86,10 @@ int config_load_quotas(const char *path, struct quota_rules *ret_rules,
 		       struct config_error *ret_error);
 
 /* The configured ones with those set at run time over them. -ENOMEM, -E2BIG. */
-int config_merge(const struct config *config, const struct quota_rules *runtime,
+int config_merge(const struct quota_rules *configured, const struct quota_rules *runtime,
 		 struct quota_rules *ret_quotas);
 
-/* The same, put in force. */
+/* The same of a whole configuration, put in force. */
 int config_overlay(struct config *config, const struct quota_rules *runtime);
 
 /*

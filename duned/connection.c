@@ -379,12 +379,48 @@ static int give_answer(struct connection *connection, struct varlink_call *call,
 	return 0;
 }
 
-/* Polkit has spoken: the call goes on when the connection has its turn. */
-static void on_asked(void *data)
+/* ---- calls whose answer comes later ---- */
+
+static bool call_waits(const struct connection *connection)
+{
+	return connection->job || asking_active(&connection->asking);
+}
+
+/* What the call waits for is there: it goes on when the connection has its turn. */
+static void on_ready(void *data)
 {
 	struct connection *connection = data;
 
 	schedule_add(&connection->server->schedule, &connection->turn);
+}
+
+static void job_stop(struct connection *connection)
+{
+	job_release(connection->job);
+	connection->job = NULL;
+	varlink_call_done(&connection->job_call);
+}
+
+/* Takes the job and the call, which the ones after it wait for. */
+static void job_start(struct connection *connection, struct varlink_call *call,
+		      struct answer *answer)
+{
+	connection->job = answer->job;
+	answer->job = NULL;
+	connection->job_call = *call;
+	*call = (struct varlink_call){ 0 };
+	job_wait(connection->job, on_ready, connection);
+}
+
+/* Takes the call when it needs it longer. */
+static int take_answer(struct connection *connection, struct varlink_call *call, bool again,
+		       struct answer *answer)
+{
+	if (answer->job)
+		job_start(connection, call, answer);
+	else if (!(call->flags & VARLINK_ONEWAY))
+		return give_answer(connection, call, again, answer);
+	return 0;
 }
 
 static int finish_asking(struct connection *connection)
@@ -395,9 +431,26 @@ static int finish_asking(struct connection *connection)
 
 	renew_standing(connection);
 	r = asking_answer(asking, connection->server->manager, &connection->peer, &answer);
-	if (!r && !(asking->call.flags & VARLINK_ONEWAY))
-		r = give_answer(connection, &asking->call, false, &answer);
+	if (!r)
+		r = take_answer(connection, &asking->call, false, &answer);
 	asking_done(asking);
+	return r;
+}
+
+static int job_end(struct connection *connection)
+{
+	struct answer answer __attribute__((cleanup(answer_done))) = { .fd = -1 };
+	struct varlink_call *call = &connection->job_call;
+	int r;
+
+	if (!connection->job || !job_finished(connection->job))
+		return 0;
+	renew_standing(connection);
+	r = methods_finish(connection->server->manager, &connection->peer, call, connection->job,
+			   &answer);
+	if (!r)
+		r = take_answer(connection, call, false, &answer);
+	job_stop(connection);
 	return r;
 }
 
@@ -411,9 +464,9 @@ static int answer_call(struct connection *connection, struct varlink_call *call,
 	r = methods_answer(connection->server->manager, &connection->peer, call, &answer);
 	if (!r && answer.ask)
 		asking_begin(&connection->asking, connection->server->manager, &connection->peer,
-			     call, answer.ask, on_asked, connection);
-	else if (!r && !(call->flags & VARLINK_ONEWAY))
-		r = give_answer(connection, call, again, &answer);
+			     call, answer.ask, on_ready, connection);
+	else if (!r)
+		r = take_answer(connection, call, again, &answer);
 	return r;
 }
 
@@ -447,7 +500,7 @@ static int handle_message(struct connection *connection, const char *message, si
  */
 static bool may_answer(const struct connection *connection)
 {
-	if (connection->streaming || connection->listing || asking_active(&connection->asking) ||
+	if (connection->streaming || connection->listing || call_waits(connection) ||
 	    connection->output_bytes >= CONNECTION_OUTPUT_HIGH ||
 	    connection->output_fds >= CONNECTION_FDS)
 		return false;
@@ -595,8 +648,7 @@ static void connection_update(struct connection *connection)
 	more = more && may_answer(connection);
 	if (connection->input_ended && !more && !connection->listing &&
 	    STAILQ_EMPTY(&connection->outputs) &&
-	    ((!connection->streaming && !asking_active(&connection->asking)) ||
-	     peer_hung_up(connection))) {
+	    ((!connection->streaming && !call_waits(connection)) || peer_hung_up(connection))) {
 		connection_free(connection);
 		return;
 	}
@@ -632,6 +684,8 @@ static void connection_turn(struct turn *turn)
 	connection->sample_due = false;
 	if ((!r || r == -EAGAIN) && asking_ready(&connection->asking))
 		r = finish_asking(connection);
+	if (!r || r == -EAGAIN)
+		r = job_end(connection);
 	if (r < 0 && r != -EAGAIN) {
 		connection_free(connection);
 		return;
@@ -668,7 +722,7 @@ static void on_idle(struct ev_loop *loop, ev_timer *timer, int revents)
 	int64_t idle_s = connection->server->manager->config.idle_s;
 	ev_tstamp rest = connection->last_call + (ev_tstamp)idle_s - ev_now(loop);
 
-	if (connection->streaming || asking_active(&connection->asking) || !idle_s ||
+	if (connection->streaming || call_waits(connection) || !idle_s ||
 	    rest > CONNECTION_IDLE_LOOK_S)
 		rest = CONNECTION_IDLE_LOOK_S;
 	if (rest > 0.) {
@@ -747,8 +801,7 @@ bool connection_busy(const struct connection *connection)
 {
 	char byte;
 
-	if (connection->listing || asking_active(&connection->asking) ||
-	    !STAILQ_EMPTY(&connection->outputs))
+	if (connection->listing || call_waits(connection) || !STAILQ_EMPTY(&connection->outputs))
 		return true;
 	if (connection->streaming)
 		return false;
@@ -764,6 +817,7 @@ void connection_free(struct connection *connection)
 	stream_stop(connection);
 	listing_stop(connection);
 	asking_done(&connection->asking);
+	job_stop(connection);
 	ev_io_stop(loop, &connection->watcher);
 	ev_timer_stop(loop, &connection->input_timer);
 	ev_timer_stop(loop, &connection->output_timer);

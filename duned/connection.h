@@ -37,6 +37,7 @@ struct output {
 };
 STAILQ_HEAD(output_queue, output);
 
+struct job;
 struct listing;
 struct subscription;
 
@@ -67,6 +68,9 @@ struct connection {
 	struct subscription *subscription;	/* of a stream of events; else NULL */
 	/* A call that polkit is asked about; later calls wait. */
 	struct asking asking;
+	/* A call whose answer takes its time; later calls wait. */
+	struct job *job;
+	struct varlink_call job_call;
 	struct listing *listing;	/* a long reply in the making; calls wait */
 	size_t listing_bytes;		/* of it, in output_bytes */
 };

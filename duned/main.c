@@ -126,12 +126,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 
 static void on_reload(struct ev_loop *loop, ev_signal *watcher, int revents)
 {
-	struct config_error error;
-
-	sd_notify(0, "RELOADING=1");
-	if (manager_reload(watcher->data, &error) < 0)
-		reload_log_error(&error, "the configuration in force stays");
-	sd_notify(0, "READY=1");
+	reload_on_signal(watcher->data);
 }
 
 static void on_stop(struct ev_loop *loop, ev_signal *watcher, int revents)
@@ -139,6 +134,16 @@ static void on_stop(struct ev_loop *loop, ev_signal *watcher, int revents)
 	log_message(LOG_INFO, MESSAGE_STOPPING, NULL, "stopping on signal %d", watcher->signum);
 	sd_notify(0, "STOPPING=1");
 	drain_begin(watcher->data);
+}
+
+/* One that comes before there is a loop waits for it. */
+static void hold_hangup(int how)
+{
+	sigset_t hangup;
+
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	sigprocmask(how, &hangup, NULL);
 }
 
 static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -164,6 +169,7 @@ static void run_loop(struct ev_loop *loop, struct server *server)
 	ev_signal_init(&reload, on_reload, SIGHUP);
 	reload.data = server->manager;
 	ev_signal_start(loop, &reload);
+	hold_hangup(SIG_UNBLOCK);
 	ev_init(&watchdog, on_watchdog);
 	if (sd_watchdog_enabled(0, &watchdog_usec) > 0) {
 		watchdog.repeat = (double)watchdog_usec / 2e6;
@@ -197,7 +203,7 @@ static int serve(const struct options *options, const struct manager_source *sou
 		listen_unlink(&listen);
 		return 1;
 	}
-	manager.source = *source;
+	manager.settings->source = *source;
 	r = manager_device(&manager);
 	if (r < 0)
 		log_message(LOG_WARNING, MESSAGE_DEVICE_UNUSABLE,
@@ -281,6 +287,7 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	hold_hangup(SIG_BLOCK);
 	log_init(options.debug);
 	find_state(&options, quotas, sizeof(quotas));
 	source = (struct manager_source){

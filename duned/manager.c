@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "duned/context.h"
@@ -139,6 +140,18 @@ static bool read_identity_complete(void)
 	return complete;
 }
 
+/* What the worker needs for its jobs. */
+static int init_worker(struct manager *manager)
+{
+	manager->settings = calloc(1, sizeof(*manager->settings));
+	if (!manager->settings)
+		return -ENOMEM;
+	if (quota_rules_copy(&manager->config.configured, &manager->settings->configured) < 0)
+		return -ENOMEM;
+	manager->worker = worker_new(manager->loop);
+	return manager->worker ? 0 : -ENOMEM;
+}
+
 int manager_init(struct manager *manager, struct ev_loop *loop, const struct config *config,
 		 const char *device_path)
 {
@@ -149,7 +162,8 @@ int manager_init(struct manager *manager, struct ev_loop *loop, const struct con
 	ev_init(&manager->device_watcher, on_device_readable);
 	manager->device_watcher.data = manager;
 	manager->identity_complete = read_identity_complete();
-	if (ledger_init(&manager->ledger) < 0 || rates_init(&manager->rates) < 0) {
+	if (ledger_init(&manager->ledger) < 0 || rates_init(&manager->rates) < 0 ||
+	    init_worker(manager) < 0) {
 		manager_done(manager);
 		return -ENOMEM;
 	}
@@ -158,6 +172,10 @@ int manager_init(struct manager *manager, struct ev_loop *loop, const struct con
 
 void manager_done(struct manager *manager)
 {
+	if (worker_free(manager->worker) && manager->settings) {
+		quota_rules_done(&manager->settings->configured);
+		free(manager->settings);
+	}
 	close_device(manager);
 	polkit_disconnect(&manager->polkit);
 	ledger_done(&manager->ledger);

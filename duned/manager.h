@@ -15,12 +15,19 @@
 #include "duned/ledger.h"
 #include "duned/polkit.h"
 #include "duned/rate.h"
+#include "duned/worker.h"
 
 /* Where the configuration comes from, to be read again; all NULL when there is none. */
 struct manager_source {
 	const char *config;
 	bool config_optional; /* it may be missing */
 	const char *quotas; /* file of the quotas set at run time */
+};
+
+/* The jobs' own view of the configuration: nobody but the worker looks at it. */
+struct settings {
+	struct manager_source source;
+	struct quota_rules configured; /* as the newest job that read the files left them */
 };
 
 struct manager {
@@ -31,14 +38,20 @@ struct manager {
 	ev_io device_watcher;
 	struct events events; /* who is told of the module's events */
 	struct snapshot *snapshot;	/* the newest of listing.c, while one uses it */
-	struct manager_source source;
+	struct worker *worker; /* for what may block */
+	struct settings *settings;
+	bool reloading; /* for a signal; then another one came */
+	bool reload_again;
 	struct ledger ledger; /* what was promised; current after manager_settle() only */
 	struct rates rates; /* of creations */
 	struct polkit polkit; /* asked where [access] polkit says so */
 	bool identity_complete; /* every uid of the system has its own number here */
 };
 
-/* The loop may be NULL when nothing is to be watched. Takes the configuration. -ENOMEM. */
+/*
+ * The loop may be NULL when nothing is to be watched. Takes the configuration. Before the first
+ * job, the settings' source may be set. -ENOMEM.
+ */
 int manager_init(struct manager *manager, struct ev_loop *loop, const struct config *config,
 		 const char *device_path);
 void manager_done(struct manager *manager);
@@ -67,11 +80,5 @@ struct manager_limits {
 };
 void manager_limits(const struct manager *manager, const struct dune_info *info,
 		    struct manager_limits *ret_limits);
-
-/*
- * Reads the configuration again and puts it in force, all of it or nothing: running contexts and
- * open connections are not touched. 0, or -errno with *ret_error filled.
- */
-int manager_reload(struct manager *manager, struct config_error *ret_error);
 
 #endif

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "duned/admit.h"
 #include "duned/context.h"
 #include "duned/create.h"
 #include "duned/info.h"
@@ -30,6 +31,7 @@ void answer_done(struct answer *answer)
 		close(answer->fd);
 	subscription_free(answer->subscription);
 	listing_free(answer->listing);
+	job_release(answer->job);
 	*answer = (struct answer){ .fd = -1 };
 }
 
@@ -82,6 +84,14 @@ int answer_device_failed(struct answer *answer, const char *operation, int error
 	     json_put_string(parameters, "errno_name", dune_errno_name(error));
 
 	return answer_error(answer, DUNE_ERROR("ModuleFailed"), json_finish(parameters, ok));
+}
+
+int answer_later(struct answer *answer, int submitted)
+{
+	if (submitted == -EBUSY)
+		submitted = answer_quota(answer, "waiting_calls", NULL, NULL, WORKER_QUEUE,
+					 WORKER_QUEUE);
+	return submitted < 0 ? submitted : 0;
 }
 
 int answer_listing(struct request *request, struct answer *answer, const char *name,
@@ -432,6 +442,24 @@ int methods_answer(struct manager *manager, const struct peer *peer, struct varl
 				   "%.64s was refused (pid %d)", call->method, peer->pid);
 		r = answer_error_plain(&answer, VARLINK_ERROR("PermissionDenied"));
 	}
+	if (r < 0)
+		return r;
+	*ret_answer = answer;
+	answer = (struct answer){ .fd = -1 };
+	return 0;
+}
+
+int methods_finish(struct manager *manager, const struct peer *peer, struct varlink_call *call,
+		   struct job *job, struct answer *ret_answer)
+{
+	struct answer answer __attribute__((cleanup(answer_done))) = { .fd = -1 };
+	const struct method *method = method_find(call->method);
+	struct request request = { .manager = manager, .peer = peer, .call = call };
+	int r;
+
+	/* Only methods of the table make jobs. */
+	request.access = method ? method->access : ACCESS_ADMINISTRATOR;
+	r = job->kind->answer(job, &request, &answer);
 	if (r < 0)
 		return r;
 	*ret_answer = answer;

@@ -10,6 +10,7 @@
 #include "duned/policy.h"
 #include "proto/varlink.h"
 
+struct job;
 struct json_object;
 struct listing;
 struct subscription;
@@ -27,6 +28,7 @@ struct answer {
 	unsigned int interval_ms; /* not 0: ask again so often, as the call had `more` */
 	struct subscription *subscription; /* owned; its events follow this reply */
 	struct listing *listing; /* owned; makes the reply instead of `parameters` */
+	struct job *job; /* owned; the answer comes when it is finished, by methods_finish() */
 };
 
 /*
@@ -38,6 +40,10 @@ struct answer {
 int methods_answer(struct manager *manager, const struct peer *peer, struct varlink_call *call,
 		   struct answer *ret_answer);
 void answer_done(struct answer *answer);
+
+/* The answer to the call that a job was made for, once that is finished; as methods_answer(). */
+int methods_finish(struct manager *manager, const struct peer *peer, struct varlink_call *call,
+		   struct job *job, struct answer *ret_answer);
 
 /* Makes *answer an error; takes the reference of parameters, which must not be NULL. -ENOMEM. */
 int answer_error(struct answer *answer, const char *error, struct json_object *parameters);

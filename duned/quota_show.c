@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -156,16 +157,19 @@ static int add_own(struct listing *listing)
 
 /* ---- the method ---- */
 
+static bool sees_all(const struct request *request)
+{
+	return policy_standing(request->peer) >= RELATION_ADMINISTRATOR;
+}
+
 /* 0, 1 with an error in the answer, -errno. */
 static int decode(struct listing *listing, struct answer *answer)
 {
-	const char *scope = NULL, *bad, *why;
+	const char *scope = NULL, *bad;
 	const struct param params[] = {
 		{ "scope", PARAM_STRING, &scope },
 		{ "name", PARAM_STRING, &listing->name },
 	};
-	struct quota_rules found;
-	struct quota_rule *rule;
 	int r;
 
 	if (params_decode(listing->request->call->parameters, params, 2, &bad) < 0) {
@@ -178,39 +182,104 @@ static int decode(struct listing *listing, struct answer *answer)
 		return answer_bad_quota(answer, "scope",
 					"must be host, user, group, cgroup or process");
 	listing->one_scope = true;
-	/* Names are looked up for administrators only; others name themselves as they are shown. */
-	if (!listing->name || policy_standing(listing->request->peer) < RELATION_ADMINISTRATOR)
-		return 0;
+	return 0;
+}
+
+static int show(struct listing *listing, struct answer *answer)
+{
+	struct request *request = listing->request;
+	struct json_object *parameters;
+	int r = admit_settle(request, answer);
+	bool ok;
+
+	if (r)
+		return r < 0 ? r : 0;
+	listing->rules = json_object_new_array();
+	if (sees_all(request))
+		add_all(listing);
+	else
+		r = add_own(listing);
+	if (r == -ESRCH) {
+		json_release(&listing->rules);
+		return answer_error_plain(answer, VARLINK_ERROR("PermissionDenied"));
+	}
+	parameters = json_object_new_object();
+	ok = json_put(parameters, "rules", listing->rules);
+	return answer_reply(answer, json_finish(parameters, ok));
+}
+
+/* ---- names are looked up by the worker ---- */
+
+struct lookup {
+	struct job job;
+	enum quota_scope scope;
+	char name[QUOTA_NAME_MAX + 1]; /* cut, it is still too long */
+	int r;
+	struct quota_key key;
+	const char *why;
+};
+
+static void lookup_work(struct job *job)
+{
+	struct lookup *lookup = (struct lookup *)job;
+	struct quota_rules found;
+	struct quota_rule *rule;
+
 	quota_rules_init(&found);
-	r = config_rule(&found, scope, listing->name, &rule, &why);
-	if (!r)
-		listing->wanted = rule->key;
+	lookup->r = config_rule(&found, quota_scope_name(lookup->scope), lookup->name, &rule,
+				&lookup->why);
+	if (!lookup->r)
+		lookup->key = rule->key;
 	quota_rules_done(&found);
-	listing->one_name = true;
-	return r == -ENOMEM ? r : r < 0 ? answer_bad_quota(answer, "name", why) : 0;
+}
+
+static int lookup_answer(struct job *job, struct request *request, struct answer *answer)
+{
+	struct lookup *lookup = (struct lookup *)job;
+	struct listing listing = { .request = request,
+				   .one_scope = true,
+				   .one_name = true,
+				   .wanted = lookup->key,
+				   .name = lookup->name };
+
+	if (lookup->r == -ENOMEM)
+		return lookup->r;
+	return lookup->r < 0 ? answer_bad_quota(answer, "name", lookup->why) :
+			       show(&listing, answer);
+}
+
+static void lookup_free(struct job *job)
+{
+	free(job);
+}
+
+static int look_up(const struct listing *listing, struct answer *answer)
+{
+	static const struct job_kind kind = { lookup_work, NULL, lookup_answer, lookup_free };
+	struct lookup *lookup = calloc(1, sizeof(*lookup));
+	int r;
+
+	if (!lookup)
+		return -ENOMEM;
+	lookup->job.kind = &kind;
+	lookup->scope = listing->wanted.scope;
+	snprintf(lookup->name, sizeof(lookup->name), "%s", listing->name);
+	r = worker_submit(listing->request->manager->worker, &lookup->job);
+	if (!r)
+		answer->job = &lookup->job;
+	else
+		free(lookup);
+	return answer_later(answer, r);
 }
 
 int method_get_quota(struct request *request, struct answer *answer)
 {
 	struct listing listing = { .request = request };
-	struct json_object *parameters;
-	bool ok;
 	int r = decode(&listing, answer);
 
-	if (!r)
-		r = admit_settle(request, answer);
 	if (r)
 		return r < 0 ? r : 0;
-	listing.rules = json_object_new_array();
-	if (policy_standing(request->peer) >= RELATION_ADMINISTRATOR)
-		add_all(&listing);
-	else
-		r = add_own(&listing);
-	if (r == -ESRCH) {
-		json_release(&listing.rules);
-		return answer_error_plain(answer, VARLINK_ERROR("PermissionDenied"));
-	}
-	parameters = json_object_new_object();
-	ok = json_put(parameters, "rules", listing.rules);
-	return answer_reply(answer, json_finish(parameters, ok));
+	/* For administrators only; others name themselves as they are shown. */
+	return listing.name && sees_all(request) ? look_up(&listing, answer) :
+						   show(&listing, answer);
 }

@@ -3,10 +3,16 @@
 #include "duned/reload.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <systemd/sd-daemon.h>
 
+#include "duned/admit.h"
+#include "duned/json.h"
 #include "duned/log.h"
+#include "duned/quota_methods.h"
+#include "duned/request.h"
 
 #define SPARE_FDS 64 /* beside the connections: device, loop, contexts on their way */
 
@@ -63,9 +69,23 @@ int reload_start(const struct manager_source *source, struct config *ret_config,
 	return 0;
 }
 
-int manager_reload(struct manager *manager, struct config_error *ret_error)
+/* ---- again, while the service runs ---- */
+
+struct reload {
+	struct job job;
+	struct manager *manager; /* the loop's */
+	struct settings *settings;
+	int r;
+	struct config config; /* when r is 0, until it is in force */
+	struct config_error error;
+};
+
+/* All of it or nothing. */
+static int read_again(struct settings *settings, struct config *ret_config,
+		      struct config_error *ret_error)
 {
-	const struct manager_source *source = &manager->source;
+	const struct manager_source *source = &settings->source;
+	struct quota_rules configured;
 	struct config config;
 	int r;
 
@@ -75,18 +95,129 @@ int manager_reload(struct manager *manager, struct config_error *ret_error)
 	if (r < 0)
 		return r;
 	r = load_runtime(source, &config, ret_error);
+	if (!r && quota_rules_copy(&config.configured, &configured) < 0)
+		r = config_fail(ret_error, -ENOMEM, source->config, "out of memory");
 	if (r < 0) {
 		config_done(&config);
 		return r;
 	}
-	fit_files(&config);
+	quota_rules_done(&settings->configured);
+	settings->configured = configured;
+	*ret_config = config;
+	return 0;
+}
+
+static void reload_work(struct job *job)
+{
+	struct reload *reload = (struct reload *)job;
+
+	reload->r = read_again(reload->settings, &reload->config, &reload->error);
+}
+
+static void reload_done(struct job *job)
+{
+	struct reload *reload = (struct reload *)job;
+	struct manager *manager = reload->manager;
+
+	if (reload->r < 0) {
+		reload_log_error(&reload->error, "the configuration in force stays");
+		return;
+	}
+	fit_files(&reload->config);
 	config_done(&manager->config);
-	manager->config = config;
+	manager->config = reload->config;
 	manager->generation++;
 	if (!manager->config.polkit)
 		polkit_disconnect(&manager->polkit);
 	log_message(LOG_INFO, MESSAGE_CONFIG_RELOADED, NULL, "the configuration was read again");
+}
+
+static int reload_answer(struct job *job, struct request *request, struct answer *answer)
+{
+	struct reload *reload = (struct reload *)job;
+
+	return reload->r < 0 ? answer_bad_config(answer, &reload->error) :
+			       answer_reply(answer, json_object_new_object());
+}
+
+static void reload_free(struct job *job)
+{
+	free(job);
+}
+
+static int submit(struct manager *manager, const struct job_kind *kind, bool of_service,
+		  struct job **ret_job)
+{
+	struct reload *reload = calloc(1, sizeof(*reload));
+	int r;
+
+	if (!reload)
+		return -ENOMEM;
+	reload->job = (struct job){ .kind = kind, .of_service = of_service };
+	reload->manager = manager;
+	reload->settings = manager->settings;
+	r = worker_submit(manager->worker, &reload->job);
+	if (r < 0) {
+		free(reload);
+		return r;
+	}
+	*ret_job = &reload->job;
 	return 0;
+}
+
+int method_reload(struct request *request, struct answer *answer)
+{
+	static const struct job_kind kind = { reload_work, reload_done, reload_answer,
+					      reload_free };
+	const char *bad;
+
+	if (params_decode(request->call->parameters, NULL, 0, &bad) < 0)
+		return answer_bad_parameter(answer, bad);
+	return answer_later(answer, submit(request->manager, &kind, false, &answer->job));
+}
+
+/* ---- for a signal ---- */
+
+static void submit_for_signal(struct manager *manager);
+
+static void signal_done(struct job *job)
+{
+	struct manager *manager = ((struct reload *)job)->manager;
+
+	reload_done(job);
+	manager->reloading = false;
+	if (manager->reload_again)
+		submit_for_signal(manager);
+	else
+		sd_notify(0, "READY=1");
+}
+
+static void submit_for_signal(struct manager *manager)
+{
+	static const struct job_kind kind = { reload_work, signal_done, NULL, reload_free };
+	struct config_error error;
+	struct job *job;
+	int r;
+
+	manager->reload_again = false;
+	r = submit(manager, &kind, true, &job);
+	if (r < 0) {
+		config_fail(&error, r, "reload", "%s", strerror(-r));
+		reload_log_error(&error, "the configuration in force stays");
+		sd_notify(0, "READY=1");
+		return;
+	}
+	manager->reloading = true;
+	job_release(job);
+}
+
+void reload_on_signal(struct manager *manager)
+{
+	sd_notify(0, "RELOADING=1");
+	/* Whatever the one on its way has read, this signal is about what is there now. */
+	manager->reload_again = manager->reloading;
+	if (!manager->reloading)
+		submit_for_signal(manager);
 }
 
 void reload_log_error(const struct config_error *error, const char *consequence)

@@ -24,6 +24,12 @@ int answer_error_string(struct answer *answer, const char *error, const char *ke
 int answer_bad_parameter(struct answer *answer, const char *parameter);
 int answer_device_failed(struct answer *answer, const char *operation, int error);
 
+/*
+ * After a job for answer->job was submitted, with the result of that: busy is an error for the
+ * client.
+ */
+int answer_later(struct answer *answer, int submitted);
+
 /* A reply about all contexts of that name (NULL: any) that the peer may see. */
 int answer_listing(struct request *request, struct answer *answer, const char *name,
 		   enum listing_kind kind);
@@ -38,7 +44,8 @@ struct request_selector {
 };
 
 /*
- * Finds it, for a caller who may act on it. 0 with *ret_stats, 1 with an error in *answer, or -errno.
+ * Finds it, for a caller who may act on it. 0 with *ret_stats, 1 with an error in *answer, or
+ * -errno.
  */
 int request_select(struct request *request, const struct request_selector *selector,
 		   struct answer *answer, struct dune_stats *ret_stats);

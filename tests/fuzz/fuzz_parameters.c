@@ -239,11 +239,18 @@ static void call(const char *message, size_t size, uint8_t how,
 	};
 	struct answer answer = { .fd = -1 };
 	struct varlink_call decoded;
+	struct job *job;
 
 	/* An integer outside of int64 does not pass the gate: the connection would be closed. */
 	if (varlink_call_decode(message, size, &decoded, NULL) < 0)
 		return;
 	require(methods_answer(&manager, &peer, &decoded, &answer) == 0);
+	job = answer.job;
+	/* Without a loop it is done already. */
+	if (job)
+		require(job_finished(job) &&
+			methods_finish(&manager, &peer, &decoded, job, &answer) == 0);
+	job_release(job);
 	if (strcmp(answer.error, "org.varlink.service.PermissionDenied") != 0) {
 		if (nr_wrong)
 			check_named(&answer, wrong, nr_wrong);
@@ -344,7 +351,8 @@ static void start(void)
 	require(file &&
 		fputs("[quota user]\ncontexts = 3\n[access]\nadministrators = 7\n", file) >= 0 &&
 		fclose(file) == 0);
-	manager.source = (struct manager_source){ .config = config_path, .quotas = runtime };
+	manager.settings->source =
+		(struct manager_source){ .config = config_path, .quotas = runtime };
 }
 
 /* What one input changed is not there for the next. */

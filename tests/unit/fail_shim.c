@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Preloaded into the service by a test: counts the calls of its loop that take memory or make a
- * descriptor, and lets one of them fail as the kernel or the C library would. Also counts the blocks of
- * the heap, so that what is lost shows. The other thread's calls never fail.
+ * Preloaded into the service by a test: counts the calls of its loop and its worker that take memory or make
+ * a descriptor, and lets one of them fail as the kernel or the C library would. Also counts the blocks of the
+ * heap, so that what is lost shows. The calls of the thread that logs never fail.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,9 +16,11 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "duned/worker.h"
 #include "tests/unit/fail_control.h"
 
 #define DEPTH 16
@@ -29,7 +31,8 @@ void *__libc_realloc(void *pointer, size_t size);
 void __libc_free(void *pointer);
 
 static struct fail_control *control;
-static __thread bool is_loop, inside;
+static __thread bool inside;
+static __thread enum { THREAD_UNKNOWN, THREAD_COUNTED, THREAD_OTHER } thread;
 
 /* Where it happened, into the log. */
 static void on_crash(int signal)
@@ -56,7 +59,7 @@ static void __attribute__((constructor)) shim_init(void)
 	backtrace(frames, DEPTH);
 	signal(SIGSEGV, on_crash);
 	signal(SIGABRT, on_crash);
-	is_loop = true;
+	thread = THREAD_COUNTED;
 	control = map;
 }
 
@@ -84,14 +87,27 @@ static void show_way(void)
 	inside = false;
 }
 
+/* The loop is known from the beginning, the worker by its name. */
+static bool is_counted(void)
+{
+	char name[16] = "";
+
+	if (thread == THREAD_UNKNOWN && prctl(PR_GET_NAME, name) == 0)
+		thread = strcmp(name, WORKER_NAME) != 0 ? THREAD_OTHER : THREAD_COUNTED;
+	return thread == THREAD_COUNTED;
+}
+
 /* Is it the turn of this call to fail? */
 static bool fails(void)
 {
-	if (!control || !is_loop || inside || !control->armed)
+	uint32_t count;
+
+	if (!control || inside || !control->armed || !is_counted())
 		return false;
-	if (control->recording && control->count < FAIL_MAX_CALLS)
-		control->ways[control->count] = way();
-	if (++control->count != control->fail_at)
+	count = __atomic_fetch_add(&control->count, 1, __ATOMIC_SEQ_CST);
+	if (control->recording && count < FAIL_MAX_CALLS)
+		control->ways[count] = way();
+	if (count + 1 != control->fail_at)
 		return false;
 	control->failed = 1;
 	show_way();

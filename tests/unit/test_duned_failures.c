@@ -37,7 +37,7 @@ static void setup(void)
 	ck_assert_int_eq(access(preload, R_OK), 0);
 	ck_assert_int_eq(setenv("LD_PRELOAD", preload, 1), 0);
 	service_spawn(&service, "tests/unit/duned-fake", "--socket", service.socket, "--config",
-		      service.config, "--device", "fake", NULL);
+		      service.config, "--device", "fake", "--state", service.folder, NULL);
 	unsetenv("LD_PRELOAD");
 	close(client_new(&service));
 }
@@ -178,6 +178,12 @@ static void do_everything(void)
 	ask_alone(M("Info"));
 	ask_alone(M("Totals"));
 	ask_alone(M("GetQuota"));
+	ask_alone("{\"method\":\"io.dune.Manager.GetQuota\",\"parameters\":"
+		  "{\"scope\":\"user\",\"name\":\"1\"}}");
+	ask_alone("{\"method\":\"io.dune.Manager.SetQuota\",\"parameters\":"
+		  "{\"scope\":\"user\",\"name\":\"1\",\"budget\":{\"contexts\":5}}}");
+	ask_alone("{\"method\":\"io.dune.Manager.SetQuota\",\"parameters\":{\"reset\":true}}");
+	ask_alone(M("Reload"));
 	ask_alone(M("NoSuchMethod"));
 	ask_alone("{\"method\":\"io.dune.Manager.Kill\",\"parameters\":{\"id\":\"1\"}}");
 	ask_alone("{\"method\":\"io.dune.Manager.Kill\",\"parameters\":{\"id\":999}}");

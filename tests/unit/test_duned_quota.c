@@ -5,6 +5,7 @@
  */
 #include <grp.h>
 
+#include "duned/worker.h"
 #include "tests/unit/suite.h"
 #include "tests/unit/test_duned_run.h"
 
@@ -16,6 +17,7 @@
 
 static struct service service;
 static char quotas_file[128];
+static char gate[128]; /* while it exists, the disk and the names last */
 static int root = -1;
 
 static void start(const char *config)
@@ -25,6 +27,20 @@ static void start(const char *config)
 		      service.config, "--device", "fake", "--state", service.folder, "--debug",
 		      NULL);
 	root = client_new(&service);
+}
+
+/* With tests/unit/gate_shim.c. */
+static void start_slow(const char *config)
+{
+	char path[4096], preload[4200];
+
+	ck_assert_ptr_nonnull(realpath(build_folder(), path));
+	snprintf(preload, sizeof(preload), "%s/tests/unit/gate_shim.so", path);
+	ck_assert_int_eq(access(preload, R_OK), 0);
+	ck_assert_int_eq(setenv("LD_PRELOAD", preload, 1), 0);
+	ck_assert_int_eq(setenv("GATE", gate, 1), 0);
+	start(config);
+	unsetenv("LD_PRELOAD");
 }
 
 static void stop(void)
@@ -38,6 +54,7 @@ static void setup(void)
 {
 	service_setup(&service);
 	snprintf(quotas_file, sizeof(quotas_file), "%s/quotas.conf", service.folder);
+	snprintf(gate, sizeof(gate), "%s/gate", service.folder);
 }
 
 static void teardown(void)
@@ -520,6 +537,138 @@ START_TEST(hangup_signal)
 }
 END_TEST
 
+/* ---- what takes its time: nobody else waits ---- */
+
+static bool is_silent(int fd)
+{
+	struct pollfd poller = { .fd = fd, .events = POLLIN };
+
+	return poll(&poller, 1, 300) == 0;
+}
+
+/* Calls that wait for the disk or for a name, and what is answered to a call sent after them. */
+static const struct {
+	const char *method, *parameters, *error;
+} slow_calls[] = {
+	{ M("SetQuota"), "{\"scope\":\"host\",\"budget\":{\"contexts\":5}}", NULL },
+	{ M("SetQuota"), "{\"scope\":\"user\",\"name\":\"root\",\"budget\":{\"contexts\":5}}",
+	  NULL },
+	{ M("SetQuota"), "{\"scope\":\"group\",\"name\":\"nogroup-here\",\"reset\":true}",
+	  DUNE_ERROR("InvalidQuota") },
+	{ M("GetQuota"), "{\"scope\":\"user\",\"name\":\"root\"}", NULL },
+	{ M("GetQuota"), "{\"scope\":\"group\",\"name\":\"nogroup-here\"}",
+	  DUNE_ERROR("InvalidQuota") },
+	{ M("Reload"), NULL, NULL },
+};
+
+START_TEST(nobody_waits_for_the_disk)
+{
+	static const char resolves[] = "[access]\nadministrators = root @root\n";
+	int other;
+
+	file_write(service.config, "");
+	start_slow("");
+	other = client_new_as(&service, ALICE);
+	file_write(service.config, resolves);
+	file_write(gate, "");
+	client_send_call(root, slow_calls[_i].method, slow_calls[_i].parameters, 0);
+	client_send_call(root, "org.varlink.service.GetInfo", NULL, 0);
+	json_object_put(client_call(other, M("GetQuota"), NULL, NULL));
+	close(create(other, NULL));
+	ck_assert(is_silent(root));
+	ck_assert(has_row(other, NULL, "host - contexts 1024 0 default"));
+	ck_assert_int_eq(unlink(gate), 0);
+	/* In the order of the calls. */
+	json_object_put(client_expect(root, slow_calls[_i].error, false, NULL));
+	json_object_put(client_expect(root, NULL, false, NULL));
+	ck_assert(has_row(other, NULL,
+			  _i ? "host - contexts 1024 0 default" : "host - contexts 5 0 run-time"));
+	close(other);
+}
+END_TEST
+
+/* What is on its way when the client or the service ends is done all the same. */
+START_TEST(a_change_survives_who_asked)
+{
+	int other;
+
+	start_slow("");
+	other = client_new(&service);
+	file_write(gate, "");
+	client_send_call(root, M("SetQuota"), "{\"scope\":\"host\",\"budget\":{\"contexts\":5}}",
+			 0);
+	ck_assert(is_silent(root));
+	close(root);
+	client_send_call(other, M("SetQuota"), "{\"scope\":\"host\",\"budget\":{\"vcpus\":6}}",
+			 VARLINK_ONEWAY);
+	client_send_call(other, M("GetQuota"), "{\"scope\":\"host\"}", 0);
+	ck_assert(is_silent(other));
+	ck_assert_int_eq(unlink(gate), 0);
+	json_object_put(client_expect(other, NULL, false, NULL));
+	ck_assert(has_row(other, NULL, "host - contexts 5 0 run-time"));
+	ck_assert(has_row(other, NULL, "host - vcpus 6 0 run-time"));
+	file_write(gate, "");
+	client_send_call(other, M("SetQuota"), "{\"scope\":\"host\",\"budget\":{\"vcpus\":7}}", 0);
+	ck_assert(is_silent(other));
+	ck_assert_int_eq(kill(service.pid, SIGTERM), 0);
+	service_wait_log(&service, "stopping on signal 15");
+	ck_assert_int_eq(unlink(gate), 0);
+	client_expect(other, NULL, false, NULL);
+	ck_assert_int_eq(service_wait(&service), 0);
+	ck_assert(file_has(quotas_file, "vcpus = 7\n"));
+	close(other);
+	root = -1;
+}
+END_TEST
+
+/* SIGHUPs that come while one is served lead to one more look, at what is there then. */
+START_TEST(hangups_on_the_way)
+{
+	start_slow("");
+	file_write(service.config, "[access]\nadministrators = root\n[quota host]\ncontexts = 3\n");
+	file_write(gate, "");
+	ck_assert_int_eq(kill(service.pid, SIGHUP), 0);
+	usleep(200000);
+	file_write(service.config, "[quota host]\ncontexts = 4\n");
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(kill(service.pid, SIGHUP), 0);
+		json_object_put(client_call(root, M("Info"), NULL, NULL));
+	}
+	ck_assert_int_eq(unlink(gate), 0);
+	service_wait_log(&service, "read again\nduned: the configuration was read again");
+	client_check(root, M("Reload"), NULL, OK);
+	ck_assert_uint_eq(count_rows(root, "{\"scope\":\"host\"}"), 1);
+	ck_assert(!file_has(service.log, "read again\nduned: the configuration was read again\n"
+					 "duned: the configuration was read again\nduned: the "
+					 "configuration was read again"));
+}
+END_TEST
+
+START_TEST(calls_that_wait_have_a_limit)
+{
+	static const char call[] = "{\"scope\":\"host\",\"budget\":{\"contexts\":5}}";
+	int fds[WORKER_QUEUE + 1];
+
+	start_slow("[connections]\nper-user = 100\n");
+	file_write(gate, "");
+	for (int i = 0; i <= WORKER_QUEUE; i++) {
+		fds[i] = client_new(&service);
+		client_send_call(fds[i], M("SetQuota"), call, 0);
+		/* The one before is there. */
+		json_object_put(client_call(root, M("Info"), NULL, NULL));
+	}
+	ck_assert_str_eq(client_receive(fds[WORKER_QUEUE]),
+			 "{\"error\":\"io.dune.Manager.QuotaExceeded\",\"parameters\":{\"limit\":"
+			 "\"waiting_calls\",\"maximum\":64,\"used\":64}}");
+	ck_assert_int_eq(unlink(gate), 0);
+	for (int i = 0; i < WORKER_QUEUE; i++)
+		ck_assert_str_eq(client_receive(fds[i]), OK);
+	client_check(fds[WORKER_QUEUE], M("SetQuota"), call, OK);
+	for (int i = 0; i <= WORKER_QUEUE; i++)
+		close(fds[i]);
+}
+END_TEST
+
 START_TEST(check_points_at_it)
 {
 	char expected[300];
@@ -622,6 +771,10 @@ int main(void)
 		tcase_add_test(tests, what_can_t_be_saved_is_not_in_force);
 		tcase_add_test(tests, read_again_as_a_whole_or_not);
 		tcase_add_test(tests, hangup_signal);
+		tcase_add_loop_test(tests, nobody_waits_for_the_disk, 0, NR_ROWS(slow_calls));
+		tcase_add_test(tests, a_change_survives_who_asked);
+		tcase_add_test(tests, hangups_on_the_way);
+		tcase_add_test(tests, calls_that_wait_have_a_limit);
 		tcase_add_test(tests, check_points_at_it);
 		tcase_add_test(tests, check_knows_the_run_time_quotas);
 		tcase_add_test(tests, other_limits);
