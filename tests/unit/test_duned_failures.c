@@ -5,13 +5,14 @@
  * the next client is served, and no block and no descriptor is lost.
  */
 #include <limits.h>
-#include <sys/mman.h>
 
 #include "tests/unit/fail_control.h"
 #include "tests/unit/suite.h"
-#include "tests/unit/test_duned_run.h"
+#include "tests/unit/test_polkit_run.h"
 
 #define M(name)	  "{\"method\":\"io.dune.Manager." name "\"}"
+#define LIMITS	  "[connections]\nper-user = 1024\n"
+#define ALICE	  4001
 #define ROUND_MAX 6000 /* ways that are tried; more fail the test, so that it is looked at */
 
 static struct service service;
@@ -23,6 +24,7 @@ static void setup(void)
 	int fd;
 
 	service_setup(&service);
+	bus_name(&service);
 	snprintf(path, sizeof(path), "%s/control", service.folder);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	ck_assert_int_ge(fd, 0);
@@ -30,7 +32,7 @@ static void setup(void)
 	control = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ck_assert_ptr_ne(control, MAP_FAILED);
 	close(fd);
-	file_write(service.config, "[connections]\nper-user = 1024\n");
+	file_write(service.config, LIMITS);
 	ck_assert_int_eq(setenv("FAIL_CONTROL", path, 1), 0);
 	ck_assert_ptr_nonnull(realpath(build_folder(), path));
 	snprintf(preload, sizeof(preload), "%s/tests/unit/fail_shim.so", path);
@@ -65,6 +67,7 @@ static void teardown(void)
 {
 	munmap(control, sizeof(*control));
 	service_teardown(&service);
+	polkit_teardown();
 }
 
 /* ---- a client that takes what it gets ---- */
@@ -192,10 +195,43 @@ static void do_everything(void)
 	pass_descriptors();
 }
 
+/* ---- polkit ---- */
+
+static void use_polkit(bool yes)
+{
+	file_write(service.config, yes ? LIMITS "[access]\npolkit = yes\n" : LIMITS);
+	ask_alone(M("Reload"));
+}
+
+static void without_polkit(void)
+{
+	use_polkit(false);
+}
+
+static void ask_as_alice(const char *call)
+{
+	int fd, passed;
+
+	expect_alive();
+	fd = client_new_as(&service, ALICE);
+	passed = ask(fd, call);
+	ck_assert_int_lt(passed, 0);
+	close(fd);
+}
+
+/* The bus is joined, polkit asked and the bus left, each time. */
+static void do_with_polkit(void)
+{
+	use_polkit(true);
+	ask_as_alice(M("Reload"));
+	ask_as_alice("{\"method\":\"io.dune.Manager.Kill\",\"parameters\":{\"id\":999}}");
+	without_polkit();
+}
+
 /* ---- what must hold afterwards ---- */
 
 /* Waits until the service holds no more than it did; what it still holds then is lost. */
-static void expect_nothing_lost(int64_t blocks, int descriptors)
+static void expect_nothing_lost(int64_t blocks, int descriptors, void (*calm)(void))
 {
 	for (int i = 0; i < 300; i++) {
 		if (__atomic_load_n(&control->blocks, __ATOMIC_RELAXED) <= blocks &&
@@ -203,7 +239,7 @@ static void expect_nothing_lost(int64_t blocks, int descriptors)
 			return;
 		/* Contexts that ended with their client are seen by the next call. */
 		if (i % 10 == 9)
-			ask_alone(M("List"));
+			calm();
 		usleep(1000);
 	}
 	show_log();
@@ -234,26 +270,26 @@ static bool seen_before(uint32_t call)
 	return false;
 }
 
-START_TEST(everything_fails_once)
+static void fail_each_way(void (*act)(void), void (*calm)(void), uint32_t least)
 {
 	uint32_t calls, ways = 0, failed = 0;
 	int64_t blocks;
 	int descriptors;
 
 	for (int i = 0; i < 3; i++)
-		do_everything();
+		act();
 	expect_service();
 	usleep(200000);
-	ask_alone(M("List"));
+	calm();
 	usleep(100000);
 	control->recording = control->armed = 1;
-	do_everything();
+	act();
 	control->armed = control->recording = 0;
 	calls = control->count;
-	ck_assert_uint_gt(calls, 1000);
+	ck_assert_uint_gt(calls, least);
 	ck_assert_uint_lt(calls, FAIL_MAX_CALLS);
 	usleep(100000);
-	ask_alone(M("List"));
+	calm();
 	usleep(100000);
 	blocks = control->blocks;
 	descriptors = service_count_fds(&service);
@@ -264,16 +300,36 @@ START_TEST(everything_fails_once)
 		control->count = control->failed = 0;
 		control->fail_at = call + 1;
 		__atomic_store_n(&control->armed, 1, __ATOMIC_SEQ_CST);
-		do_everything();
+		act();
 		__atomic_store_n(&control->armed, 0, __ATOMIC_SEQ_CST);
 		failed += control->failed;
 		expect_alive();
 		expect_service();
-		expect_nothing_lost(blocks, descriptors);
+		expect_nothing_lost(blocks, descriptors, calm);
 	}
 	ck_assert_uint_ge(failed * 10, ways * 9);
 	printf("failures: %u calls by %u ways, %u made to fail; nothing lost\n", calls, ways,
 	       failed);
+}
+
+static void look(void)
+{
+	ask_alone(M("List"));
+}
+
+START_TEST(everything_fails_once)
+{
+	fail_each_way(do_everything, look, 1000);
+}
+END_TEST
+
+START_TEST(everything_with_polkit_fails_once)
+{
+	bus_start(&service);
+	fake_start(SAY_YES);
+	fail_each_way(do_with_polkit, without_polkit, 150);
+	/* They were about polkit: it was asked nearly every time. */
+	ck_assert_uint_gt(fake->answered, 100);
 }
 END_TEST
 
@@ -285,6 +341,8 @@ int main(void)
 	tcase_set_timeout(tests, 900);
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, everything_fails_once);
+	if (polkit_can_be_tested("duned_failures with polkit"))
+		tcase_add_test(tests, everything_with_polkit_fails_once);
 	suite_add_tcase(suite, tests);
 	return suite_run(suite);
 }
