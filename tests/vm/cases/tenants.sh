@@ -18,12 +18,20 @@ expect /progs/tenants "$id" hers "$pid"
 
 expect_match "list" "$(dunectl list)" "hers +alice .*running"
 expect_equal "what alice sees" "$(as_user alice dunectl --no-legend list | grep -c running)" 1
-for what in "io.dune.Manager.Kill of context $id of uid 1000 was refused" \
-	"io.dune.Manager.Inspect of context $id of uid 1000 was refused" \
-	"io.dune.Manager.Stats of context $id of uid 1000 was refused"; do
-	grep -q "client of uid 1001: $what" /tmp/duned.log || note "not in the log: $what"
-done
-expect grep -q "client of uid 1001: io.dune.Manager.* of context $id of uid 1000 was refused" /tmp/duned.log
+while read -r what; do
+	grep -q "$what" /tmp/duned.log || fail "not in the log: $what; but: $(grep 'uid 1001' /tmp/duned.log)"
+done <<END
+client of uid 1001: io.dune.Manager.Kill of context $id of uid 1000 was refused (pid
+client of uid 1001: io.dune.Manager.Inspect of context $id of uid 1000 was refused (pid
+client of uid 1001: io.dune.Manager.Stats of context $id of uid 1000 was refused (pid
+client of uid 1001: io.dune.Manager.SetLimits of context $id of uid 1000 was refused (pid
+client of uid 1001: io.dune.Manager.SetQuota was refused (pid
+client of uid 1001: io.dune.Manager.Reload was refused (pid
+client of uid 1001: disconnected:
+client of uid 1001: refused by the quota of user
+client of uid 1001: refused: [0-9]* of [0-9]* connections_per_user
+more messages about clients were dropped
+END
 # shellcheck disable=SC2154 # set by start_duned
 expect kill -0 "$duned_pid"
 expect as_user alice dunectl kill hers

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include "duned/log.h"
 #include "proto/methods.h"
 #include "raw.h"
 
@@ -374,6 +375,8 @@ int main(int argc, char **argv)
 	    setresuid(HOSTILE, HOSTILE, HOSTILE))
 		raw_die("setresuid: %m");
 	name_it_everywhere();
+	/* So many that most were not logged; who does other things later is named again. */
+	sleep(LOG_CLIENT_WINDOW_MS / 1000 + 1);
 	look_around();
 	use_descriptor(fd);
 	processes(service);
