@@ -17,6 +17,7 @@
 #include "duned/request.h"
 
 #define UNLIMITED_IN_CALLS (-1)
+#define NO_FILE		   "quotas.conf (the service runs without --state)"
 #define LOGGED_MAX	   200 /* bytes of a budget in the log */
 
 /* A change on its way. */
@@ -192,7 +193,7 @@ int method_set_quota(struct request *request, struct answer *answer)
 	change->pid = request->peer->pid;
 	r = decode(change, request, answer);
 	if (!r && !manager->settings->source.quotas)
-		r = answer_not_saved(answer, "", -ENOENT);
+		r = answer_not_saved(answer, NO_FILE, -ENOENT);
 	if (!r)
 		return submit(change, answer);
 	free_change(&change->job);

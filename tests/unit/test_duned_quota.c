@@ -485,6 +485,23 @@ START_TEST(what_can_t_be_saved_is_not_in_force)
 }
 END_TEST
 
+START_TEST(nowhere_to_save)
+{
+	struct json_object *reply;
+
+	file_write(service.config, "");
+	service_spawn(&service, "tests/unit/duned-fake", "--socket", service.socket, "--config",
+		      service.config, "--device", "fake", NULL);
+	root = client_new(&service);
+	reply = client_call(root, M("SetQuota"), "{\"scope\":\"host\",\"budget\":{\"contexts\":5}}",
+			    DUNE_ERROR("QuotaNotSaved"));
+	ck_assert_str_eq(json_text_at(reply, "file"),
+			 "quotas.conf (the service runs without --state)");
+	ck_assert_str_eq(json_text_at(reply, "errno_name"), "ENOENT");
+	json_object_put(reply);
+}
+END_TEST
+
 /* ---- Reload ---- */
 
 START_TEST(read_again_as_a_whole_or_not)
@@ -507,6 +524,8 @@ START_TEST(read_again_as_a_whole_or_not)
 	ck_assert_int_eq(json_int_at(reply, "caret"), 13);
 	ck_assert_int_eq(json_int_at(reply, "caret_length"), 4);
 	json_object_put(reply);
+	service_wait_log(&service,
+			 ":5:14: per-host wants a number; the configuration in force stays");
 	snprintf(origin, sizeof(origin), "user - contexts 3 - %s:2", service.config);
 	ck_assert(has_row(root, NULL, origin));
 	file_write(service.config, "[connections]\nper-user = 1\n");
@@ -769,6 +788,7 @@ int main(void)
 		tcase_add_test(tests, who_may_change);
 		tcase_add_test(tests, a_damaged_file_is_not_lost);
 		tcase_add_test(tests, what_can_t_be_saved_is_not_in_force);
+		tcase_add_test(tests, nowhere_to_save);
 		tcase_add_test(tests, read_again_as_a_whole_or_not);
 		tcase_add_test(tests, hangup_signal);
 		tcase_add_loop_test(tests, nobody_waits_for_the_disk, 0, NR_ROWS(slow_calls));
