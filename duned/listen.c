@@ -114,13 +114,17 @@ static void make_folder(const char *path)
 static int listen_bind(int fd, const struct sockaddr_un *address, mode_t mode)
 {
 	int r = remove_stale(address);
+	mode_t before;
 
 	if (r < 0)
 		return r;
-	/* Nobody can connect before listen(), so the mode is right before anybody can. */
-	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
-		return -errno;
-	if (chmod(address->sun_path, mode) < 0 || listen(fd, SERVER_BACKLOG) < 0) {
+	/* It is made with the mode that it keeps, without a moment in which it has a wider one. */
+	before = umask(0777 & ~mode);
+	r = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+	umask(before);
+	if (r < 0)
+		return r;
+	if (listen(fd, SERVER_BACKLOG) < 0) {
 		r = -errno;
 		unlink(address->sun_path);
 	}

@@ -2,13 +2,17 @@
 /*
  * Preloaded into the service by a test: while the file named by GATE exists, waiting for the disk
  * and resolving names last, as they do with a slow disk or a directory that is away. Who does
- * such things in the loop then, ends the service.
+ * such things in the loop then, ends the service. Also says which mode a socket is made with.
  */
 #include <dlfcn.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define LOOK_US 1000
@@ -42,4 +46,16 @@ struct group *getgrnam(const char *name)
 {
 	wait_for_gate();
 	return REAL(getgrnam)(name);
+}
+
+/* What a socket's mode is before anybody could change it. */
+int bind(int fd, const struct sockaddr *address, socklen_t size)
+{
+	int r = REAL(bind)(fd, address, size);
+	const char *path = ((const struct sockaddr_un *)address)->sun_path;
+	struct stat status;
+
+	if (!r && address->sa_family == AF_UNIX && stat(path, &status) == 0)
+		fprintf(stderr, "%s is bound with mode %o\n", path, status.st_mode & 0777);
+	return r;
 }
