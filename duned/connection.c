@@ -209,6 +209,14 @@ static void stream_stop(struct connection *connection)
 	connection->server->nr_streams--;
 }
 
+/* A user's streams leave connections to ask with. */
+static size_t user_streams(const struct server *server)
+{
+	size_t half = ((size_t)server->manager->config.connections_per_user + 1) / 2;
+
+	return half < SERVER_USER_STREAMS ? half : SERVER_USER_STREAMS;
+}
+
 /* May it have one more stream? If not, *answer becomes the error. */
 static int stream_check(struct connection *connection, struct answer *answer)
 {
@@ -216,7 +224,7 @@ static int stream_check(struct connection *connection, struct answer *answer)
 	const struct user *user = connection->turn.user;
 	struct json_object *parameters;
 	const char *limit = NULL;
-	size_t maximum = SERVER_USER_STREAMS, used = user->nr_streams;
+	size_t maximum = user_streams(server), used = user->nr_streams;
 	bool ok;
 
 	if (used >= maximum) {
@@ -293,8 +301,12 @@ static void stream_start(struct connection *connection, struct varlink_call *cal
 	answer->subscription = NULL;
 	if (connection->subscription)
 		subscription_watch(connection->subscription, on_events, renew_standing, connection);
-	start_stream_timer(connection, connection->subscription ? (int)(CONNECTION_GONE_S * 1000) :
-								  (int)answer->interval_ms);
+	if (connection->subscription) {
+		ev_timer_set(&connection->stream_timer, CONNECTION_GONE_S, CONNECTION_GONE_S);
+		ev_timer_start(loop_of(connection), &connection->stream_timer);
+	} else {
+		start_stream_timer(connection, (int)answer->interval_ms);
+	}
 }
 
 /* The events that wait for a subscriber, once it has read all that came before. */

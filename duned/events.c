@@ -234,16 +234,6 @@ void events_fail(struct events *events, int error)
 	}
 }
 
-size_t events_count(const struct events *events, uint32_t uid)
-{
-	const struct subscription *subscription;
-	size_t count = 0;
-
-	TAILQ_FOREACH(subscription, &events->subscriptions, link)
-	count += subscription->peer->uid == uid;
-	return count;
-}
-
 /* ---- subscriptions ---- */
 
 struct subscription *subscription_new(struct events *events, const struct peer *peer,

@@ -42,9 +42,6 @@ void events_publish(struct events *events, const struct dune_event *event);
 /* The module can't be read any more: all subscriptions end with that error. */
 void events_fail(struct events *events, int error);
 
-/* Subscriptions of this uid. */
-size_t events_count(const struct events *events, uint32_t uid);
-
 /* The peer has to outlive the subscription. NULL when out of memory. */
 struct subscription *subscription_new(struct events *events, const struct peer *peer,
 				      enum dune_access access, const struct event_filter *filter);

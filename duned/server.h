@@ -24,7 +24,7 @@
 #define SERVER_ADMIN_MAX	32	/* connections to the admin socket ... */
 #define SERVER_ADMIN_USER_MAX	8	/* ... and of one administrator; root has all of them */
 #define SERVER_STREAMS		1024	/* calls with `more` that are being answered ... */
-#define SERVER_USER_STREAMS	64	/* ... and of one user */
+#define SERVER_USER_STREAMS	64	/* ... and of one user, or half of its connections */
 #define SERVER_OUTPUT		(128 << 20)	/* bytes that wait: calls wait too ... */
 #define SERVER_USER_OUTPUT	(16 << 20)	/* ... and of one user */
 

@@ -81,24 +81,6 @@ static int decode_filter(struct request *request, struct answer *answer,
 	return 0;
 }
 
-/* A user's subscriptions leave connections to ask with. */
-static int check_limit(struct request *request, struct answer *answer)
-{
-	struct manager *manager = request->manager;
-	int64_t maximum = (manager->config.connections_per_user + 1) / 2;
-	size_t used = events_count(&manager->events, request->peer->uid);
-	struct json_object *parameters;
-	bool ok;
-
-	if (used < (size_t)maximum)
-		return 0;
-	parameters = json_object_new_object();
-	ok = json_put_string(parameters, "limit", "subscriptions_per_user") &&
-	     json_put_int(parameters, "maximum", (uint64_t)maximum) &&
-	     json_put_int(parameters, "used", used);
-	return stop(answer_error(answer, DUNE_ERROR("QuotaExceeded"), json_finish(parameters, ok)));
-}
-
 /* The state of the one context that a stream is about. */
 static int answer_one(struct request *request, uint64_t id, struct answer *answer)
 {
@@ -128,8 +110,6 @@ int method_events(struct request *request, struct answer *answer)
 		r = stop(answer_error_plain(answer, VARLINK_ERROR("ExpectedMore")));
 	if (!r)
 		r = request_device(request, answer);
-	if (!r)
-		r = check_limit(request, answer);
 	if (r)
 		return r < 0 ? r : 0;
 	/* What happened before is in the state, and for other subscribers only. */

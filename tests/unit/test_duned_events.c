@@ -385,7 +385,7 @@ START_TEST(subscribing_in_masses)
 	}
 	client_send_call(client, M("Events"), NULL, VARLINK_MORE);
 	reply = client_expect(client, M("QuotaExceeded"), false, NULL);
-	ck_assert_str_eq(json_text_at(reply, "limit"), "subscriptions_per_user");
+	ck_assert_str_eq(json_text_at(reply, "limit"), "streams_per_user");
 	ck_assert_int_eq(json_int_at(reply, "maximum"), 5);
 	ck_assert_int_eq(json_int_at(reply, "used"), 5);
 	json_object_put(reply);

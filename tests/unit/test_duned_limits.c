@@ -42,7 +42,7 @@ START_TEST(streams)
 	int fds[SERVER_USER_STREAMS + 1];
 	char expected[160];
 
-	start("[connections]\nper-user = 100\n");
+	start("[connections]\nper-user = 128\n");
 	for (int i = 0; i <= SERVER_USER_STREAMS; i++) {
 		fds[i] = client_new(&service);
 		client_send_text(fds[i], "{\"method\":\"io.dune.Manager.Stats\",\"more\":true}");
