@@ -325,6 +325,24 @@ START_TEST(creations_within_a_minute)
 }
 END_TEST
 
+/* Of what holds for him, the part that he asks for. */
+START_TEST(what_a_user_sees_of_it)
+{
+	int alice;
+
+	start("[quota host]\nvcpus = 100\n[quota user 4002]\ncontexts = 7\n");
+	alice = client_new_as(&service, ALICE);
+	ck_assert_uint_eq(count_rows(alice, NULL), 3);
+	ck_assert_uint_eq(count_rows(alice, "{\"scope\":\"host\"}"), 2);
+	ck_assert_uint_eq(count_rows(alice, "{\"scope\":\"user\"}"), 1);
+	ck_assert_uint_eq(count_rows(alice, "{\"scope\":\"group\"}"), 0);
+	ck_assert(has_row(alice, "{\"scope\":\"user\",\"name\":\"4001\"}",
+			  "user 4001 contexts 64 0 default"));
+	ck_assert_uint_eq(count_rows(alice, "{\"scope\":\"user\",\"name\":\"4002\"}"), 0);
+	close(alice);
+}
+END_TEST
+
 /* ---- SetQuota ---- */
 
 START_TEST(set_and_kept_over_restarts)
@@ -783,6 +801,7 @@ int main(void)
 		tcase_add_test(tests, each_process_has_its_own);
 		tcase_add_test(tests, a_connection_of_a_process_that_is_gone);
 		tcase_add_test(tests, creations_within_a_minute);
+		tcase_add_test(tests, what_a_user_sees_of_it);
 		tcase_add_test(tests, set_and_kept_over_restarts);
 		tcase_add_loop_test(tests, quotas_that_are_wrong, 0, NR_ROWS(bad_quotas));
 		tcase_add_test(tests, who_may_change);

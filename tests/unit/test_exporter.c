@@ -346,6 +346,56 @@ START_TEST(both_formats)
 }
 END_TEST
 
+/* Each number by the name that it belongs to; pages as bytes. */
+START_TEST(everything_in_its_place)
+{
+	static const struct dune_client_info info = {
+		.version = "1",
+		.module = { .loaded = true,
+			    .version = "2",
+			    .allocated = { 2, 3, 4, 5, 6, 7 },
+			    .created = 8,
+			    .refused = 9,
+			    .assertions = 10 },
+		.quotas.contexts_per_host = 11,
+	};
+	static const char *const lines[] = {
+		"\ndune_vcpus 3\n",
+		"\ndune_memory_bytes{kind=\"ept\"} 16384\n",
+		"\ndune_memory_bytes{kind=\"private\"} 20480\n",
+		"\ndune_memory_bytes{kind=\"run\"} 24576\n",
+		"\ndune_memory_bytes{kind=\"vmcs\"} 28672\n",
+		"\ndune_context_creations_total 8\n",
+		"\ndune_refusals_total 9\n",
+		"\ndune_module_assertions_total 10\n",
+		"\ndune_quota_contexts_used 2\n",
+		"\ndune_quota_contexts_limit 11\n",
+		"\ndune_quota_vcpus_used 12\n",
+		"\ndune_quota_vcpus_limit 13\n",
+		"\ndune_quota_private_memory_used_bytes 57344\n",
+		"\ndune_quota_private_memory_limit_bytes 61440\n",
+		"\ndune_quota_ept_memory_used_bytes 65536\n",
+		"\ndune_quota_ept_memory_limit_bytes 69632\n",
+		"\ndune_user_contexts{uid=\"1000\"} 18\n",
+		"\ndune_user_vcpus{uid=\"1000\"} 19\n",
+		"\ndune_user_private_memory_bytes{uid=\"1000\"} 81920\n",
+		"\ndune_user_ept_memory_bytes{uid=\"1000\"} 86016\n",
+	};
+	char *text;
+
+	sample_take_info(&sample, &info);
+	sample.quotas[DUNE_LIMIT_VCPUS] = (struct sample_quota){ true, 12, 13 };
+	sample.quotas[DUNE_LIMIT_PRIVATE] = (struct sample_quota){ true, 14, 15 };
+	sample.quotas[DUNE_LIMIT_EPT] = (struct sample_quota){ true, 16, 17 };
+	sample.users[0] = (struct sample_user){ 1000, 18, 19, 20, 21 };
+	sample.nr_users = 1;
+	text = exposed(NULL, EXPOSE_TEXT);
+	for (int i = 0; i < NR_ROWS(lines); i++)
+		expect_text(text, lines[i]);
+	free(text);
+}
+END_TEST
+
 START_TEST(what_is_not_known_is_not_shown)
 {
 	char *text;
@@ -576,6 +626,7 @@ int main(void)
 	tcase_add_test(tests, quotas_of_the_host);
 	tcase_add_test(tests, text_from_elsewhere_is_printable);
 	tcase_add_test(tests, both_formats);
+	tcase_add_test(tests, everything_in_its_place);
 	tcase_add_test(tests, what_is_not_known_is_not_shown);
 	tcase_add_loop_test(tests, families_obey_the_rules, 0, (int)nr_families);
 	tcase_add_test(tests, rates_are_between_neighbours);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <systemd/sd-login.h>
 #include <unistd.h>
@@ -199,6 +200,54 @@ START_TEST(a_pid_used_again)
 }
 END_TEST
 
+static struct peer peer_of_child(pid_t *ret_child)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	socklen_t size = sizeof(address.sun_family); /* the kernel finds a name */
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0), fd;
+	struct peer peer;
+
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, size), 0);
+	ck_assert_int_eq(listen(listener, 1), 0);
+	size = sizeof(address);
+	ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	*ret_child = fork();
+	if (!*ret_child) {
+		fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		_exit(connect(fd, (struct sockaddr *)&address, size) < 0);
+	}
+	fd = accept(listener, NULL, NULL);
+	ck_assert_int_ge(fd, 0);
+	close(listener);
+	ck_assert_int_eq(peer_read(fd, true, &peer), 0);
+	ck_assert_int_eq(peer.pid, *ret_child);
+	return peer;
+}
+
+/* It has ended, but its pid, start and cgroup can still be read: only a pidfd tells. */
+START_TEST(a_process_that_has_ended)
+{
+	struct dune_labels labels;
+	siginfo_t ended;
+	pid_t child;
+	struct peer peer = peer_of_child(&child);
+	socklen_t size = sizeof(int);
+	int pidfd, r;
+
+	ck_assert_int_eq(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT), 0);
+	ck_assert_int_eq(ended.si_status, 0);
+	need_processes();
+	r = getsockopt(peer.socket_fd, SOL_SOCKET, 77 /* SO_PEERPIDFD, Linux 6.5 */, &pidfd, &size);
+	if (r == 0)
+		close(pidfd);
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), r == 0 ? -ESRCH : 0);
+	waitpid(child, NULL, 0);
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), -ESRCH);
+	close(peer.socket_fd);
+	peer_done(&peer);
+}
+END_TEST
+
 /* With a rule about a cgroup, and one that says nothing any more. */
 START_TEST(rules_about_cgroups)
 {
@@ -227,6 +276,7 @@ int main(void)
 	tcase_add_test(tests, cgroup_as_systemd_has_it);
 	tcase_add_test(tests, ourselves);
 	tcase_add_test(tests, a_pid_used_again);
+	tcase_add_test(tests, a_process_that_has_ended);
 	tcase_add_test(tests, rules_about_cgroups);
 	suite_add_tcase(suite, tests);
 	return suite_run(suite);

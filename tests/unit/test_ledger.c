@@ -337,6 +337,22 @@ START_TEST(lost_events_make_it_stale)
 }
 END_TEST
 
+/* What it has then is a part, from which nothing may be decided. */
+START_TEST(a_refresh_that_fails)
+{
+	create_own();
+	create_own();
+	settle();
+	ledger.stale = true;
+	ledger.nr_entries += LEDGER_MAX_CONTEXTS - 1;
+	ck_assert_int_eq(ledger_refresh(&ledger, &device), -E2BIG);
+	ck_assert(ledger.stale);
+	ledger.nr_entries -= LEDGER_MAX_CONTEXTS - 1;
+	compare();
+	ck_assert(!ledger.stale);
+}
+END_TEST
+
 START_TEST(names)
 {
 	const struct charge one = { .uid = 1 }, other = { .uid = 2 };
@@ -398,6 +414,7 @@ int main(void)
 	tcase_add_loop_test(tests, any_sequence, 0, 4);
 	tcase_add_test(tests, a_start_finds_what_is_there);
 	tcase_add_test(tests, lost_events_make_it_stale);
+	tcase_add_test(tests, a_refresh_that_fails);
 	tcase_add_test(tests, names);
 	tcase_add_test(tests, cgroups);
 	suite_add_tcase(suite, tests);

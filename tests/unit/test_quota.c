@@ -354,6 +354,9 @@ START_TEST(a_bucket)
 	ck_assert_int_eq(rate_wait(full, now + 500 * SECOND, 1), 20 * SECOND);
 	ck_assert_int_eq(rate_missing(full, now + 500 * SECOND, 1), 1);
 	ck_assert_int_eq(rate_wait(full, now + 500 * SECOND, RATE_MAX), 0);
+	/* One that was raised: no more can be missing than it has. */
+	full = rate_take(rate_take(0, now, 1), now, 1);
+	ck_assert_int_eq(rate_missing(full, now, 3), 3);
 }
 END_TEST
 
