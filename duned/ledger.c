@@ -91,7 +91,6 @@ static size_t charge_keys(const struct charge *charge, struct quota_key keys[MAX
 			continue;
 		keys[count] = (struct quota_key){ .scope = QUOTA_CGROUP };
 		memcpy(keys[count++].path, path, i + 1);
-		i += path[i + 1] == '/';
 	}
 	return count;
 }
