@@ -188,7 +188,14 @@ static const struct value *choose_value(const struct parameter *parameter, uint8
 
 #define KEPT 4 /* contexts that callers hold */
 
-enum { MORE = 0x80, BY_USER = 0x40, OF_PROCESS = 0x20, NEXT_STATE = 0x10, COUNT = 0x0f };
+enum {
+	MORE = 0x80,
+	BY_USER = 0x40,
+	OF_PROCESS = 0x20,
+	NEXT_STATE = 0x10,
+	POLKIT = 0x08,
+	COUNT = 0x07
+};
 
 static struct manager manager;
 static char runtime[64]; /* the file of quotas set at run time */
@@ -230,7 +237,7 @@ static void keep(int fd, bool next_state)
 static void call(const char *message, size_t size, uint8_t how,
 		 const struct parameter *const *wrong, unsigned int nr_wrong)
 {
-	const struct peer peer = {
+	struct peer peer = {
 		.uid = how & BY_USER ? 1000 : 0,
 		.gid = how & BY_USER ? 1000 : 0,
 		.pid = how & OF_PROCESS ? getpid() : 0,
@@ -244,7 +251,13 @@ static void call(const char *message, size_t size, uint8_t how,
 	/* An integer outside of int64 does not pass the gate: the connection would be closed. */
 	if (varlink_call_decode(message, size, &decoded, NULL) < 0)
 		return;
+	manager.config.polkit = (how & POLKIT) != 0;
 	require(methods_answer(&manager, &peer, &decoded, &answer) == 0);
+	if (answer.ask) {
+		require(how & POLKIT && peer.uid && !answer.error[0]);
+		peer.asked = size % 2 ? ASKED_GRANTED : ASKED_REFUSED;
+		require(methods_answer(&manager, &peer, &decoded, &answer) == 0 && !answer.ask);
+	}
 	job = answer.job;
 	/* Without a loop it is done already. */
 	if (job)
