@@ -250,7 +250,6 @@ static void send_questions(struct polkit *polkit)
 
 void polkit_disconnect(struct polkit *polkit)
 {
-	struct polkit_asks lost = TAILQ_HEAD_INITIALIZER(lost);
 	struct polkit_ask *ask;
 
 	if (!polkit->bus)
