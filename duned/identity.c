@@ -10,14 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <systemd/sd-login.h>
 #include <unistd.h>
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* Linux 6.5 */
 #endif
 
-#define STAT_MAX    1024 /* bytes of /proc/PID/stat that matter */
-#define CGROUPS_MAX (128 * 1024) /* of /proc/PID/cgroup: a line of a page for each hierarchy */
+#define STAT_MAX 1024 /* bytes of /proc/PID/stat that matter */
 
 /* ---- pure ---- */
 
@@ -57,67 +57,24 @@ void identity_cut_cgroup(const char *path, char ret_path[DUNE_CGROUP_MAX])
 	memcpy(ret_path, path, fits ? fits : 1);
 }
 
-/* The path in the line of this hierarchy, "ID:CONTROLLERS:PATH"; cuts the text there. */
-static const char *cgroup_line(char *text, const char *hierarchy)
-{
-	for (char *line = text, *next; line; line = next) {
-		char *colon = strchr(line, ':'), *end = strchr(line, '\n'), *gone;
-
-		next = end ? end + 1 : NULL;
-		if (!colon || !end || strncmp(colon, hierarchy, strlen(hierarchy)) != 0)
-			continue;
-		*end = '\0';
-		/* Of a cgroup that was removed, the kernel says so. */
-		gone = end - line > 10 ? end - 10 : line;
-		if (!strcmp(gone, " (deleted)"))
-			*gone = '\0';
-		return colon + strlen(hierarchy);
-	}
-	return NULL;
-}
-
-int identity_parse_cgroup(char *text, char ret_path[DUNE_CGROUP_MAX])
-{
-	/* Where systemd has a hierarchy of its own, the unified one says nothing. */
-	const char *path = cgroup_line(text, ":name=systemd:");
-
-	if (!path)
-		path = cgroup_line(text, "::");
-	if (!path || path[0] != '/')
-		return -ENODATA;
-	identity_cut_cgroup(path, ret_path);
-	return 0;
-}
-
 /* ---- the process ---- */
-
-/* Reads /proc/PID/NAME as a text, as far as it fits. */
-static int read_proc(int32_t pid, const char *name, char *text, size_t capacity)
-{
-	char path[32];
-	size_t size = 0;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%" PRId32 "/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	while ((n = read(fd, text + size, capacity - 1 - size)) > 0)
-		size += (size_t)n;
-	close(fd);
-	if (n < 0 || !size)
-		return -ESRCH;
-	text[size] = '\0';
-	return 0;
-}
 
 static int read_start(int32_t pid, uint64_t *ret_start)
 {
-	char text[STAT_MAX];
-	int r = read_proc(pid, "stat", text, sizeof(text));
+	char path[32], text[STAT_MAX];
+	ssize_t size;
+	int fd;
 
-	return r < 0 ? r : identity_parse_start(text, ret_start);
+	snprintf(path, sizeof(path), "/proc/%" PRId32 "/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	size = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (size <= 0)
+		return -ESRCH;
+	text[size] = '\0';
+	return identity_parse_start(text, ret_start);
 }
 
 /*
@@ -146,15 +103,16 @@ static bool has_ended(int pidfd)
 
 static int read_process(const struct peer *peer, bool held, struct dune_labels *labels)
 {
-	static char text[CGROUPS_MAX];
 	uint64_t start, again;
+	char *cgroup = NULL;
 	int r = read_start(peer->pid, &start);
 
 	if (r < 0)
 		return r;
 	/* Without control groups (of systemd's layout) there is nothing to be charged to. */
-	if (read_proc(peer->pid, "cgroup", text, sizeof(text)) == 0)
-		identity_parse_cgroup(text, labels->cgroup);
+	if (sd_pid_get_cgroup(peer->pid, &cgroup) >= 0)
+		identity_cut_cgroup(cgroup, labels->cgroup);
+	free(cgroup);
 	labels->creator_pid = peer->pid;
 	labels->creator_start = start;
 	if (held)

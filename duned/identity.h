@@ -23,16 +23,10 @@ int identity_labels(const struct peer *peer, const struct quota_rules *rules,
 		    struct dune_labels *ret_labels);
 
 /*
- * The process that connected, for somebody else to look at: when it began, in clock ticks, and a
- * pidfd of it, to be closed, or -1 where the kernel has none to give. -ESRCH: it is gone.
+ * The process that connected, for somebody else to look at: when it began, in clock ticks, and a pidfd
+ * of it, to be closed, or -1 where the kernel has none to give. -ESRCH: it is gone.
  */
 int identity_process(const struct peer *peer, uint64_t *ret_start, int *ret_pidfd);
-
-/*
- * Pure: the cgroup that systemd knows a process by, from its cgroup file's text, which is cut to
- * pieces. -ENODATA: there is none.
- */
-int identity_parse_cgroup(char *text, char ret_path[DUNE_CGROUP_MAX]);
 
 /* Pure: when a process began, in clock ticks, from the text of its stat file. -EBADMSG. */
 int identity_parse_start(const char *stat, uint64_t *ret_start);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Which process asks: its start and cgroup as text, and never another process under the same pid. */
-#include <stdio.h>
 #include <check.h>
 #include <errno.h>
 #include <signal.h>
@@ -9,7 +8,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <systemd/sd-login.h>
 #include <unistd.h>
 
 #include "duned/identity.h"
@@ -104,55 +102,6 @@ static struct peer peer_of_pair(int pair[2])
 	ck_assert_int_eq(peer_read(pair[0], true, &peer), 0);
 	return peer;
 }
-
-/* Texts of /proc/PID/cgroup; NULL: nothing to be charged to. */
-static const struct {
-	const char *text, *path;
-} cgroup_files[] = {
-	{ "0::/user.slice/a.scope\n", "/user.slice/a.scope" },
-	{ "0::/\n", "/" },
-	{ "9:name=systemd:/one\n8:pids:/two\n0::/\n", "/one" },
-	{ "0::/three\n9:name=systemd:/one\n", "/one" },
-	{ "8:pids:/two\n7:cpu,cpuacct:/a\n0::/three\n", "/three" },
-	{ "0::/gone (deleted)\n", "/gone" },
-	{ "0::/a::/b\n", "/a::/b" },
-	{ "8:pids:/x:name=systemd:/y\n0::/z\n", "/z" },
-	{ "8:pids:/two\n", NULL },
-	{ "0::/cut off", NULL },
-	{ "0::relative\n", NULL },
-	{ "nothing\n", NULL },
-	{ "", NULL },
-};
-
-START_TEST(cgroup_of_a_file)
-{
-	char text[128], path[DUNE_CGROUP_MAX] = "as before";
-	int r;
-
-	snprintf(text, sizeof(text), "%s", cgroup_files[_i].text);
-	r = identity_parse_cgroup(text, path);
-	ck_assert_int_eq(r, cgroup_files[_i].path ? 0 : -ENODATA);
-	ck_assert_str_eq(path, cgroup_files[_i].path ? cgroup_files[_i].path : "as before");
-}
-END_TEST
-
-/* The same as systemd's library says. */
-START_TEST(cgroup_as_systemd_has_it)
-{
-	struct peer peer = { .pid = getpid(), .connected_ticks = UINT64_MAX };
-	struct quota_rules none;
-	struct dune_labels labels;
-	char expected[DUNE_CGROUP_MAX], *path;
-
-	quota_rules_init(&none);
-	ck_assert_int_eq(identity_labels(&peer, &none, &labels), 0);
-	if (sd_pid_get_cgroup(0, &path) < 0)
-		return;
-	identity_cut_cgroup(path, expected);
-	ck_assert_str_eq(labels.cgroup, expected);
-	free(path);
-}
-END_TEST
 
 START_TEST(ourselves)
 {
@@ -272,8 +221,6 @@ int main(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, start_of_a_process, 0, NR_ROWS(stats));
 	tcase_add_loop_test(tests, cgroup_of_a_label, 0, NR_ROWS(cgroups));
-	tcase_add_loop_test(tests, cgroup_of_a_file, 0, NR_ROWS(cgroup_files));
-	tcase_add_test(tests, cgroup_as_systemd_has_it);
 	tcase_add_test(tests, ourselves);
 	tcase_add_test(tests, a_pid_used_again);
 	tcase_add_test(tests, a_process_that_has_ended);
