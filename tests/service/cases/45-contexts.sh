@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=sh disable=SC2154
 # Contexts over SIGKILL, restart and stop of the service, with a module of paper in a process of its own (with the
-# real one: tests/vm/cases/restart.sh): those that are held stay, with their numbers; what clients create and drop
+# real one: tests/vm/cases/crash-storm.sh): those that are held stay, with their numbers; what clients create and drop
 # meanwhile leaves nothing behind, however their calls end.
 service_reset
 # Its socket is the service's to connect to, as the device is.

@@ -28,16 +28,25 @@ if as eve dunectl --socket=$admin info >/tmp/out 2>&1; then
 fi
 cat /tmp/out
 
-# Four streams of eve's are all that there is beside root's reserve; two more are refused and end.
+# Four connections of eve's, two of them streams, are all that there is beside root's reserve; more are refused and end.
 mark=$(journal_mark)
+mkfifo /tmp/admin-held
+exec 8<>/tmp/admin-held
+for _ in 1 2; do
+	as eve "$tests/bin/hold_contexts" 1 <&8 >/dev/null &
+done
+two_held() {
+	[ "$(pgrep -c -u eve hold_contexts)" = 2 ] && [ "$(dunectl list | grep -c eve)" = 2 ]
+}
+eventually 20 two_held
 for _ in 1 2 3 4 5 6; do
 	as eve dunectl stats --watch=60 >/dev/null 2>&1 &
 done
-four_left() {
-	[ "$(pgrep -c -x -u eve dunectl)" = 4 ]
+two_left() {
+	[ "$(pgrep -c -x -u eve dunectl)" = 2 ]
 }
 sleep 1
-eventually 20 four_left
+eventually 20 two_left
 refused() {
 	! as "$1" dunectl info >/tmp/out 2>&1 && grep -q QuotaExceeded /tmp/out
 }
@@ -58,5 +67,6 @@ if grep '@DUNE_' /tmp/explained; then
 	fail "the message lacks fields that its text names"
 fi
 
-rm /etc/dune/duned.conf.d/50-admin.conf
+exec 8>&-
+rm /tmp/admin-held /etc/dune/duned.conf.d/50-admin.conf
 service_reset

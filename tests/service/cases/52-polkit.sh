@@ -35,10 +35,10 @@ denied() {
 	contains "$text" /tmp/out
 }
 service_with_fake_device
-mkfifo /tmp/held
-$tests/bin/hold_contexts 1 </tmp/held >/tmp/holder &
-exec 9>/tmp/held
-eventually 10 grep -qx "done" /tmp/holder
+mkfifo /tmp/polkit-held
+$tests/bin/hold_contexts 1 </tmp/polkit-held >/tmp/polkit-holder &
+exec 9>/tmp/polkit-held
+eventually 10 grep -qx "done" /tmp/polkit-holder
 id=$(dunectl list --no-legend | awk '{ print $1; exit }')
 
 # Not asked unless told to
@@ -93,5 +93,5 @@ configure no
 denied dora PermissionDenied "permission denied [" dunectl reload
 exec 9>&-
 wait
-rm /tmp/held /etc/dune/duned.conf.d/50-polkit.conf /etc/polkit-1/rules.d/50-dune.rules
+rm /tmp/polkit-held /etc/dune/duned.conf.d/50-polkit.conf /etc/polkit-1/rules.d/50-dune.rules
 service_reset

@@ -36,16 +36,16 @@ wait $first
 dunectl launch --scope true
 
 # The slice of a user's own, by the path that systemd gives it
-useradd -m -s /bin/sh dora
-uid=$(id -u dora)
+useradd -m -s /bin/sh frida
+uid=$(id -u frida)
 printf '[quota cgroup user-%s.slice]\ncontexts = 0\n' "$uid" >/etc/dune/duned.conf.d/72-slice.conf
 systemctl reload duned.service
 systemctl start "user@$uid.service"
 status=0
-setpriv --reuid=dora --regid=dora --clear-groups env XDG_RUNTIME_DIR="/run/user/$uid" \
+setpriv --reuid=frida --regid=frida --clear-groups env XDG_RUNTIME_DIR="/run/user/$uid" \
 	dunectl launch --scope true >/tmp/out 2>&1 || status=$?
 cat /tmp/out
-expect 125 "$status" "the status of a launch in dora's slice, which may hold nothing"
+expect 125 "$status" "the status of a launch in frida's slice, which may hold nothing"
 contains "io.dune.Manager.QuotaExceeded" /tmp/out
 rm /etc/dune/duned.conf.d/72-slice.conf
 service_reset
