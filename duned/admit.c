@@ -13,11 +13,6 @@
 #include "duned/rate.h"
 #include "proto/names.h"
 
-static int stop(int r)
-{
-	return r < 0 ? r : 1;
-}
-
 int answer_quota(struct answer *answer, const char *limit, const char *scope, const char *name,
 		 int64_t maximum, uint64_t used)
 {
@@ -28,7 +23,7 @@ int answer_quota(struct answer *answer, const char *limit, const char *scope, co
 		  (!scope || json_put_string(parameters, "scope", scope)) &&
 		  (!name || json_put_string(parameters, "name", name));
 
-	return stop(answer_error(answer, DUNE_ERROR("QuotaExceeded"), json_finish(parameters, ok)));
+	return answer_error(answer, DUNE_ERROR("QuotaExceeded"), json_finish(parameters, ok));
 }
 
 int answer_limit(struct answer *answer, const char *limit, int64_t maximum)
@@ -37,7 +32,7 @@ int answer_limit(struct answer *answer, const char *limit, int64_t maximum)
 	bool ok = json_put_string(parameters, "limit", limit) &&
 		  json_put_int(parameters, "maximum", (uint64_t)maximum);
 
-	return stop(answer_error(answer, DUNE_ERROR("InvalidLimit"), json_finish(parameters, ok)));
+	return answer_error(answer, DUNE_ERROR("InvalidLimit"), json_finish(parameters, ok));
 }
 
 int answer_bad_quota(struct answer *answer, const char *field, const char *reason)
@@ -46,7 +41,7 @@ int answer_bad_quota(struct answer *answer, const char *field, const char *reaso
 	bool ok = json_put_string(parameters, "field", field) &&
 		  json_put_string(parameters, "reason", reason);
 
-	return stop(answer_error(answer, DUNE_ERROR("InvalidQuota"), json_finish(parameters, ok)));
+	return answer_error(answer, DUNE_ERROR("InvalidQuota"), json_finish(parameters, ok));
 }
 
 int answer_bad_config(struct answer *answer, const struct config_error *error)
@@ -61,8 +56,8 @@ int answer_bad_config(struct answer *answer, const struct config_error *error)
 		ok = ok && json_put_string(parameters, "text", error->text) &&
 		     json_put_int(parameters, "caret", error->caret) &&
 		     json_put_int(parameters, "caret_length", error->caret_length);
-	return stop(answer_error(answer, DUNE_ERROR("InvalidConfiguration"),
-				 json_finish(parameters, ok)));
+	return answer_error(answer, DUNE_ERROR("InvalidConfiguration"),
+			    json_finish(parameters, ok));
 }
 
 int answer_not_saved(struct answer *answer, const char *file, int error)
@@ -71,17 +66,7 @@ int answer_not_saved(struct answer *answer, const char *file, int error)
 	bool ok = json_put_ascii(parameters, "file", file) &&
 		  json_put_string(parameters, "errno_name", dune_errno_name(error));
 
-	return stop(answer_error(answer, DUNE_ERROR("QuotaNotSaved"), json_finish(parameters, ok)));
-}
-
-int admit_settle(struct request *request, struct answer *answer)
-{
-	int r = request_device(request, answer);
-
-	if (r)
-		return r;
-	r = manager_settle(request->manager);
-	return r < 0 ? stop(answer_device_failed(answer, "stats", r)) : 0;
+	return answer_error(answer, DUNE_ERROR("QuotaNotSaved"), json_finish(parameters, ok));
 }
 
 /* ---- sums ---- */
@@ -158,7 +143,7 @@ static int answer_rate(struct request *request, struct answer *answer,
 				      LOG_NUMBER("DUNE_MAXIMUM", holding->maximum)),
 			   "refused: %s %s creates more than %" PRId64 " contexts a minute", scope,
 			   name ? name : "", holding->maximum);
-	return stop(answer_error(answer, DUNE_ERROR("RateExceeded"), json_finish(parameters, ok)));
+	return answer_error(answer, DUNE_ERROR("RateExceeded"), json_finish(parameters, ok));
 }
 
 int admit_rate(struct request *request, struct answer *answer, const struct charge *charge,

@@ -24,10 +24,7 @@ struct admit_rates {
 	int64_t now_ns;
 };
 
-/* All return 0, 1 with an error in the answer, or -errno. */
-
-/* Makes the device ready and the ledger current. */
-int admit_settle(struct request *request, struct answer *answer);
+/* All that return int: 0, 1 with an error in the answer, or -errno. */
 
 /* May the use of each resource grow so? The ledger must be current. */
 int admit_growth(struct request *request, struct answer *answer, const struct charge *charge,

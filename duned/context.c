@@ -81,29 +81,6 @@ int context_by_id(struct device *device, uint64_t id, struct dune_stats *ret_sta
 	return 0;
 }
 
-int context_by_name(const struct context_list *list, const struct peer *peer,
-		    enum dune_access access, const char *name, const struct dune_stats **ret_stats)
-{
-	const struct dune_stats *living = NULL, *ended = NULL;
-
-	for (size_t i = 0; i < list->count; i++) {
-		const struct dune_stats *entry = &list->entries[i];
-
-		if (!policy_may(peer, access, entry->owner) || strcmp(entry->name, name) != 0)
-			continue;
-		if (entry->state == DUNE_STATE_ENDED)
-			ended = entry;
-		else if (living)
-			return -EEXIST;
-		else
-			living = entry;
-	}
-	if (!living && !ended)
-		return -ENOENT;
-	*ret_stats = living ? living : ended;
-	return 0;
-}
-
 bool context_is_fault(uint32_t cause)
 {
 	return cause != DUNE_END_NONE && cause != DUNE_END_EXIT && cause != DUNE_END_KILL;

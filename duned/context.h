@@ -6,11 +6,11 @@
 #ifndef DUNED_CONTEXT_H
 #define DUNED_CONTEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "duned/device.h"
-#include "duned/policy.h"
 
 struct json_object;
 
@@ -25,13 +25,6 @@ void context_list_done(struct context_list *list);
 
 /* -ENOENT when there is no such context. */
 int context_by_id(struct device *device, uint64_t id, struct dune_stats *ret_stats);
-
-/*
- * The living context of that name among those the peer may act on, else the newest ended one.
- * -ENOENT, or -EEXIST when several owners' living contexts bear the name.
- */
-int context_by_name(const struct context_list *list, const struct peer *peer,
-		    enum dune_access access, const char *name, const struct dune_stats **ret_stats);
 
 /* Is it the guest's own fault that ends a context with this cause? */
 bool context_is_fault(uint32_t cause);

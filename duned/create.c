@@ -33,11 +33,6 @@ struct creation {
 	struct admit_rates rates;
 };
 
-static int stop(int r)
-{
-	return r < 0 ? r : 1;
-}
-
 /* ---- limits ---- */
 
 /*
@@ -77,7 +72,7 @@ static int decide_limits(struct creation *creation, struct json_object *wanted)
 	for (unsigned int i = 0; i < DUNE_NR_LIMITS; i++)
 		params[i] = (struct param){ dune_limit_name(i), PARAM_INT, &asked[i] };
 	if (params_decode(wanted, params, DUNE_NR_LIMITS, &bad) < 0)
-		return stop(answer_bad_parameter(creation->answer, "limits"));
+		return answer_bad_parameter(creation->answer, "limits");
 	for (unsigned int i = 0; i < DUNE_NR_LIMITS; i++) {
 		int64_t limit = asked[i].set ? asked[i].value : rows[i].initial;
 
@@ -130,17 +125,17 @@ static int check_promises(struct creation *creation)
 static int name_is_taken(const struct creation *creation, const char *name, bool *ret_taken)
 {
 	struct manager *manager = creation->request->manager;
-	struct ledger_entry *entry;
+	struct ledger_entry *entry = ledger_by_name(&manager->ledger, creation->charge.uid, name);
 	struct dune_stats stats;
-	int r;
 
-	while ((entry = ledger_by_name(&manager->ledger, creation->charge.uid, name))) {
-		r = context_by_id(&manager->device, entry->id, &stats);
+	for (; entry; entry = ledger_next_of_name(entry)) {
+		int r = entry->ended ? 0 : context_by_id(&manager->device, entry->id, &stats);
+
 		if (r < 0 && r != -ENOENT)
 			return r;
-		if (!r && stats.state != DUNE_STATE_ENDED)
+		if (!r && !entry->ended && stats.state != DUNE_STATE_ENDED)
 			break;
-		ledger_forget_name(entry);
+		entry->ended = true;
 	}
 	*ret_taken = entry != NULL;
 	return 0;
@@ -159,11 +154,11 @@ static int decide_name(struct creation *creation)
 				 (uint64_t)creation->info.created + n);
 		r = name_is_taken(creation, name, &taken);
 		if (r < 0)
-			return stop(answer_device_failed(creation->answer, "stats", r));
+			return answer_device_failed(creation->answer, "stats", r);
 	}
 	if (!taken)
 		return 0;
-	return stop(answer_error_string(creation->answer, DUNE_ERROR("NameTaken"), "name", name));
+	return answer_error_string(creation->answer, DUNE_ERROR("NameTaken"), "name", name);
 }
 
 /* ---- the steps ---- */
@@ -177,11 +172,10 @@ static int decode(struct creation *creation, struct json_object **ret_limits)
 	};
 
 	if (params_decode(creation->request->call->parameters, params, 2, &bad) < 0)
-		return stop(answer_bad_parameter(creation->answer, bad));
+		return answer_bad_parameter(creation->answer, bad);
 	if (name && *name) {
 		if (!dune_name_is_valid(name))
-			return stop(
-				answer_error_plain(creation->answer, DUNE_ERROR("InvalidName")));
+			return answer_error_plain(creation->answer, DUNE_ERROR("InvalidName"));
 		snprintf(creation->wanted.name, sizeof(creation->wanted.name), "%s", name);
 	}
 	return 0;
@@ -192,21 +186,20 @@ static int survey(struct creation *creation)
 {
 	struct request *request = creation->request;
 	struct manager *manager = request->manager;
-	int r = admit_settle(request, creation->answer);
+	int r = request_settle(request, creation->answer);
 
 	if (r)
 		return r;
 	r = device_info(&manager->device, &creation->info);
 	if (r < 0)
-		return stop(answer_device_failed(creation->answer, "info", r));
+		return answer_device_failed(creation->answer, "info", r);
 	manager_limits(manager, &creation->info, &creation->limits);
 	r = identity_labels(request->peer, &manager->config.quotas, &creation->wanted.labels);
 	if (r == -ESRCH) {
 		log_client(request->peer->uid,
 			   "refused: the process that connected, pid %d, is gone",
 			   request->peer->pid);
-		return stop(
-			answer_error_plain(creation->answer, VARLINK_ERROR("PermissionDenied")));
+		return answer_error_plain(creation->answer, VARLINK_ERROR("PermissionDenied"));
 	}
 	creation->charge =
 		(struct charge){ .uid = request->peer->uid, .labels = creation->wanted.labels };
@@ -304,5 +297,5 @@ int method_create(struct request *request, struct answer *answer)
 		r = decide_name(&creation);
 	if (!r)
 		r = create(&creation);
-	return r < 0 ? r : 0;
+	return r;
 }

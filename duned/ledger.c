@@ -55,7 +55,7 @@ static struct ledger_account *account_get(struct ledger *ledger, const struct qu
 		return NULL;
 	account->key = *key;
 	LIST_INSERT_HEAD(&ledger->accounts[key_bucket(ledger, key)], account, link);
-	LIST_INSERT_HEAD(&ledger->all_accounts, account, all);
+	LIST_INSERT_HEAD(&ledger->of_scope[key->scope], account, of_scope);
 	ledger->nr_accounts++;
 	return account;
 }
@@ -65,7 +65,7 @@ static void account_put(struct ledger *ledger, struct ledger_account *account)
 	if (account->used[QUOTA_CONTEXTS])
 		return;
 	LIST_REMOVE(account, link);
-	LIST_REMOVE(account, all);
+	LIST_REMOVE(account, of_scope);
 	ledger->nr_accounts--;
 	free(account);
 }
@@ -123,9 +123,9 @@ int ledger_accounts_each(const struct ledger *ledger, enum quota_scope scope,
 {
 	const struct ledger_account *account;
 
-	LIST_FOREACH(account, &ledger->all_accounts, all)
+	LIST_FOREACH(account, &ledger->of_scope[scope], of_scope)
 	{
-		int r = account->key.scope == scope ? each(account, data) : 0;
+		int r = each(account, data);
 
 		if (r)
 			return r;
@@ -142,7 +142,6 @@ static void entry_free(struct ledger *ledger, struct ledger_entry *entry, bool c
 		count_entry(entry, -1);
 	for (size_t i = 0; i < entry->nr_accounts; i++)
 		account_put(ledger, entry->accounts[i]);
-	ledger_forget_name(entry);
 	ledger->nr_entries -= counted;
 	free(entry);
 }
@@ -189,11 +188,19 @@ int ledger_reserve(struct ledger *ledger, const struct charge *charge,
 
 void ledger_commit(struct ledger *ledger, struct ledger_entry *entry, uint64_t id)
 {
+	struct ledger_entries *names =
+		&ledger->by_name[name_bucket(ledger, entry->charge.uid, entry->name)];
+	struct ledger_entry *newer = NULL, *next = LIST_FIRST(names);
+
 	entry->id = id;
 	LIST_INSERT_HEAD(&ledger->by_id[id_bucket(ledger, id)], entry, by_id);
-	LIST_INSERT_HEAD(&ledger->by_name[name_bucket(ledger, entry->charge.uid, entry->name)],
-			 entry, by_name);
-	entry->named = true;
+	/* Nearly always the newest of all. */
+	for (; next && next->id > id; next = LIST_NEXT(next, by_name))
+		newer = next;
+	if (newer)
+		LIST_INSERT_AFTER(newer, entry, by_name);
+	else
+		LIST_INSERT_HEAD(names, entry, by_name);
 }
 
 void ledger_cancel(struct ledger *ledger, struct ledger_entry *entry)
@@ -231,6 +238,7 @@ struct ledger_entry *ledger_find(const struct ledger *ledger, uint64_t id)
 static void entry_remove(struct ledger *ledger, struct ledger_entry *entry)
 {
 	LIST_REMOVE(entry, by_id);
+	LIST_REMOVE(entry, by_name);
 	entry_free(ledger, entry, true);
 }
 
@@ -250,24 +258,22 @@ void ledger_set_limits(struct ledger *ledger, struct ledger_entry *entry,
 	count_entry(entry, 1);
 }
 
-struct ledger_entry *ledger_by_name(const struct ledger *ledger, uint32_t uid, const char *name)
+/* The first of a bucket's rest that has this name and owner. */
+static struct ledger_entry *of_name(struct ledger_entry *entry, uint32_t uid, const char *name)
 {
-	struct ledger_entry *entry, *found = NULL;
-
-	LIST_FOREACH(entry, &ledger->by_name[name_bucket(ledger, uid, name)], by_name)
-	{
-		if (entry->charge.uid == uid && !strcmp(entry->name, name) &&
-		    (!found || entry->id > found->id))
-			found = entry;
-	}
-	return found;
+	while (entry && (entry->charge.uid != uid || strcmp(entry->name, name) != 0))
+		entry = LIST_NEXT(entry, by_name);
+	return entry;
 }
 
-void ledger_forget_name(struct ledger_entry *entry)
+struct ledger_entry *ledger_by_name(const struct ledger *ledger, uint32_t uid, const char *name)
 {
-	if (entry->named)
-		LIST_REMOVE(entry, by_name);
-	entry->named = false;
+	return of_name(LIST_FIRST(&ledger->by_name[name_bucket(ledger, uid, name)]), uid, name);
+}
+
+struct ledger_entry *ledger_next_of_name(const struct ledger_entry *entry)
+{
+	return of_name(LIST_NEXT(entry, by_name), entry->charge.uid, entry->name);
 }
 
 /* ---- from the module ---- */

@@ -24,7 +24,7 @@ struct device;
 
 /* One account that is in use; it goes away with its last context. */
 struct ledger_account {
-	LIST_ENTRY(ledger_account) link, all;
+	LIST_ENTRY(ledger_account) link, of_scope;
 	struct quota_key key;
 	uint64_t used[QUOTA_NR_SUMS];
 };
@@ -33,8 +33,8 @@ LIST_HEAD(ledger_accounts, ledger_account);
 /* One context. */
 struct ledger_entry {
 	LIST_ENTRY(ledger_entry) by_id;
-	LIST_ENTRY(ledger_entry) by_name; /* while it may be living */
-	bool named;
+	LIST_ENTRY(ledger_entry) by_name; /* the newest first */
+	bool ended; /* the module was seen to say so */
 	uint64_t id; /* 0 while it is only reserved */
 	struct charge charge;
 	uint64_t limits[DUNE_NR_LIMITS];
@@ -46,7 +46,7 @@ LIST_HEAD(ledger_entries, ledger_entry);
 
 struct ledger {
 	struct ledger_entries *by_id, *by_name;
-	struct ledger_accounts *accounts, all_accounts;
+	struct ledger_accounts *accounts, of_scope[QUOTA_NR_SCOPES];
 	size_t nr_entries, nr_accounts;
 	uint64_t seed; /* of the hashes: names and paths are the clients' */
 	bool stale;
@@ -79,12 +79,9 @@ void ledger_remove(struct ledger *ledger, uint64_t id);
 void ledger_set_limits(struct ledger *ledger, struct ledger_entry *entry,
 		       const uint64_t limits[DUNE_NR_LIMITS]);
 
-/*
- * The newest context of that name and owner that may be living. Whether it is, the module knows;
- * when it is not, ledger_forget_name() makes the next one appear.
- */
+/* The newest context of that name and owner, and the one before another; NULL: none. */
 struct ledger_entry *ledger_by_name(const struct ledger *ledger, uint32_t uid, const char *name);
-void ledger_forget_name(struct ledger_entry *entry);
+struct ledger_entry *ledger_next_of_name(const struct ledger_entry *entry);
 
 /* Fills a stale ledger from the module's list; -errno leaves it stale. */
 int ledger_refresh(struct ledger *ledger, struct device *device);

@@ -17,6 +17,7 @@
 #include "duned/log.h"
 #include "duned/quota_methods.h"
 #include "duned/request.h"
+#include "duned/select.h"
 #include "duned/set_limits.h"
 #include "duned/subscribe.h"
 #include "duned/totals.h"
@@ -42,7 +43,7 @@ int answer_error(struct answer *answer, const char *error, struct json_object *p
 	answer_done(answer);
 	snprintf(answer->error, sizeof(answer->error), "%s", error);
 	answer->parameters = parameters;
-	return 0;
+	return 1;
 }
 
 int answer_reply(struct answer *answer, struct json_object *parameters)
@@ -50,7 +51,7 @@ int answer_reply(struct answer *answer, struct json_object *parameters)
 	if (!parameters)
 		return -ENOMEM;
 	answer->parameters = parameters;
-	return 0;
+	return 1;
 }
 
 int answer_error_plain(struct answer *answer, const char *error)
@@ -89,9 +90,9 @@ int answer_device_failed(struct answer *answer, const char *operation, int error
 int answer_later(struct answer *answer, int submitted)
 {
 	if (submitted == -EBUSY)
-		submitted = answer_quota(answer, "waiting_calls", NULL, NULL, WORKER_QUEUE,
-					 WORKER_QUEUE);
-	return submitted < 0 ? submitted : 0;
+		return answer_quota(answer, "waiting_calls", NULL, NULL, WORKER_QUEUE,
+				    WORKER_QUEUE);
+	return submitted < 0 ? submitted : 1;
 }
 
 int answer_listing(struct request *request, struct answer *answer, const char *name,
@@ -103,7 +104,7 @@ int answer_listing(struct request *request, struct answer *answer, const char *n
 
 	if (r == -ENOMEM)
 		return r;
-	return r < 0 ? answer_device_failed(answer, "stats", r) : 0;
+	return r < 0 ? answer_device_failed(answer, "stats", r) : 1;
 }
 
 int request_device(struct request *request, struct answer *answer)
@@ -115,162 +116,23 @@ int request_device(struct request *request, struct answer *answer)
 
 	if (!r)
 		return 0;
-	if (r != -EPROTONOSUPPORT) {
-		r = answer_error_string(answer, DUNE_ERROR("ModuleNotLoaded"), "reason",
-					dune_errno_name(r));
-		return r < 0 ? r : 1;
-	}
+	if (r != -EPROTONOSUPPORT)
+		return answer_error_string(answer, DUNE_ERROR("ModuleNotLoaded"), "reason",
+					   dune_errno_name(r));
 	parameters = json_object_new_object();
 	ok = json_put_int(parameters, "expected", DUNE_ABI_VERSION) &&
 	     json_put_int(parameters, "found", device->abi);
-	r = answer_error(answer, DUNE_ERROR("ModuleMismatch"), json_finish(parameters, ok));
-	return r < 0 ? r : 1;
+	return answer_error(answer, DUNE_ERROR("ModuleMismatch"), json_finish(parameters, ok));
 }
 
-/* ---- which context a call is about ---- */
-
-/* The caller is told that there is none; the operator is told that it tried. */
-static void log_denied(const struct request *request, const struct dune_stats *stats)
-{
-	log_client_message(request->peer->uid, MESSAGE_ACCESS_DENIED,
-			   LOG_FIELDS(LOG_TEXT("DUNE_METHOD", request->call->method),
-				      LOG_NUMBER("DUNE_CONTEXT", stats->id),
-				      LOG_NUMBER("DUNE_OWNER", stats->owner),
-				      LOG_NUMBER("DUNE_PID", request->peer->pid)),
-			   "%.64s of context %" PRIu64 " of uid %u was refused (pid %d)",
-			   request->call->method, (uint64_t)stats->id, stats->owner,
-			   request->peer->pid);
-}
-
-static void log_denied_name(const struct request *request, const struct context_list *list,
-			    const char *name)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		if (!strcmp(list->entries[i].name, name)) {
-			log_denied(request, &list->entries[i]);
-			return;
-		}
-	}
-}
-
-static int answer_ambiguous(struct request *request, const struct context_list *list,
-			    const char *name, struct answer *answer)
-{
-	struct json_object *parameters = json_object_new_object();
-	struct json_object *ids = json_object_new_array();
-	bool ok = ids != NULL;
-
-	for (size_t i = 0; ok && i < list->count; i++) {
-		const struct dune_stats *entry = &list->entries[i];
-
-		if (entry->state != DUNE_STATE_ENDED && !strcmp(entry->name, name) &&
-		    policy_may(request->peer, request->access, entry->owner))
-			ok = json_append(ids, json_object_new_int64((int64_t)entry->id));
-	}
-	ok = json_put_string(parameters, "name", name) && ok;
-	ok = json_put(parameters, "ids", ids) && ok;
-	return answer_error(answer, DUNE_ERROR("AmbiguousName"), json_finish(parameters, ok));
-}
-
-/*
- * Whether there is such a context at all or not, polkit is asked about those of others: its time to
- * answer must not tell. Not for streams: what one began with could be taken back unseen.
- */
-static bool ask_instead(const struct request *request, struct answer *answer, const char *action)
-{
-	if (!request->manager->config.polkit ||
-	    request->call->flags & (VARLINK_MORE | METHODS_AGAIN))
-		return false;
-	answer->ask = action;
-	return action != NULL;
-}
-
-static bool ask_for_others(const struct request *request, struct answer *answer)
-{
-	return ask_instead(request, answer, policy_ask(request->peer, request->access));
-}
-
-/* 0 with *ret_stats, 1 with an error in *answer, -errno. */
-static int select_by_name(struct request *request, const char *name, struct answer *answer,
-			  struct dune_stats *ret_stats)
-{
-	struct context_list list __attribute__((cleanup(context_list_done))) = { 0 };
-	const struct dune_stats *found;
-	int r = context_list_read(&request->manager->device, &list);
-
-	if (r < 0)
-		r = answer_device_failed(answer, "stats", r);
-	else if ((r = context_by_name(&list, request->peer, request->access, name, &found)) == 0) {
-		*ret_stats = *found;
-		return 0;
-	} else if (r == -EEXIST)
-		r = answer_ambiguous(request, &list, name, answer);
-	else if (ask_for_others(request, answer))
-		r = 0;
-	else {
-		log_denied_name(request, &list, name);
-		r = answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
-	}
-	return r < 0 ? r : 1;
-}
-
-static int select_by_id(struct request *request, int64_t id, struct answer *answer,
-			struct dune_stats *ret_stats)
-{
-	struct dune_stats stats;
-	int r = id > 0 ? context_by_id(&request->manager->device, (uint64_t)id, &stats) : -ENOENT;
-
-	if (!r && policy_may(request->peer, request->access, stats.owner)) {
-		*ret_stats = stats;
-		return 0;
-	}
-	if ((!r || r == -ENOENT) && ask_for_others(request, answer))
-		return 1;
-	if (!r)
-		log_denied(request, &stats);
-	/* The same words for "none" and "not yours". */
-	if (!r || r == -ENOENT)
-		r = answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
-	else
-		r = answer_device_failed(answer, "stats", r);
-	return r < 0 ? r : 1;
-}
-
-int request_select(struct request *request, const struct request_selector *selector,
-		   struct answer *answer, struct dune_stats *ret_stats)
+int request_settle(struct request *request, struct answer *answer)
 {
 	int r = request_device(request, answer);
 
 	if (r)
 		return r;
-	if (selector->id.set && selector->name)
-		r = answer_bad_parameter(answer, "name");
-	else if (selector->id.set)
-		return select_by_id(request, selector->id.value, answer, ret_stats);
-	else if (selector->name)
-		return select_by_name(request, selector->name, answer, ret_stats);
-	else
-		r = answer_bad_parameter(answer, "id");
-	return r < 0 ? r : 1;
-}
-
-/* Decodes a call that has nothing but a selector, and finds the context. */
-static int select_from_call(struct request *request, struct answer *answer,
-			    struct dune_stats *ret_stats)
-{
-	struct request_selector selector = { 0 };
-	const struct param params[] = {
-		{ "id", PARAM_INT, &selector.id },
-		{ "name", PARAM_STRING, &selector.name },
-	};
-	const char *bad;
-	int r;
-
-	if (params_decode(request->call->parameters, params, 2, &bad) < 0) {
-		r = answer_bad_parameter(answer, bad);
-		return r < 0 ? r : 1;
-	}
-	return request_select(request, &selector, answer, ret_stats);
+	r = manager_settle(request->manager);
+	return r < 0 ? answer_device_failed(answer, "stats", r) : 0;
 }
 
 /* ---- List, Inspect, Kill ---- */
@@ -284,7 +146,7 @@ static int method_list(struct request *request, struct answer *answer)
 		return answer_bad_parameter(answer, bad);
 	r = request_device(request, answer);
 	if (r)
-		return r < 0 ? r : 0;
+		return r;
 	return answer_listing(request, answer, NULL, LISTING_CONTEXTS);
 }
 
@@ -297,7 +159,7 @@ static int method_inspect(struct request *request, struct answer *answer)
 	bool ok;
 
 	if (r)
-		return r < 0 ? r : 0;
+		return r;
 	parameters = context_sample_json(&stats);
 	ok = parameters != NULL;
 	if (ok && context_has_report(&stats) &&
@@ -312,7 +174,7 @@ static int method_kill(struct request *request, struct answer *answer)
 	int r = select_from_call(request, answer, &stats);
 
 	if (r)
-		return r < 0 ? r : 0;
+		return r;
 	r = device_kill(&request->manager->device, stats.id);
 	if (r == -ENOENT)
 		return answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
@@ -332,11 +194,11 @@ static int method_kill(struct request *request, struct answer *answer)
 
 /* ---- Stats ---- */
 
-static int sample_one(struct request *request, const struct request_selector *selector,
+static int sample_one(struct request *request, const struct selector *selector,
 		      struct answer *answer, struct json_object *samples)
 {
 	struct dune_stats stats;
-	int r = request_select(request, selector, answer, &stats);
+	int r = select_context(request, selector, answer, &stats);
 
 	if (r)
 		return r;
@@ -368,7 +230,7 @@ static int method_stats(struct request *request, struct answer *answer)
 {
 	struct json_object *samples __attribute__((cleanup(json_release))) = NULL;
 	struct param_int interval_ms = { .value = DUNE_DEFAULT_INTERVAL_MS };
-	struct request_selector selector = { 0 };
+	struct selector selector = { 0 };
 	const struct param params[] = {
 		{ "id", PARAM_INT, &selector.id },
 		{ "name", PARAM_STRING, &selector.name },
@@ -389,7 +251,7 @@ static int method_stats(struct request *request, struct answer *answer)
 	else
 		r = request_device(request, answer);
 	if (r)
-		return r < 0 ? r : 0;
+		return r;
 	if (request->call->flags & VARLINK_MORE)
 		answer->interval_ms = (unsigned int)interval_ms.value;
 	if (selector.id.set || selector.name)
@@ -435,7 +297,7 @@ int methods_answer(struct manager *manager, const struct peer *peer, struct varl
 					call->method);
 	} else if (policy_may_call(peer, access)) {
 		r = method->handler(&request, &answer);
-	} else if (!ask_instead(&request, &answer, policy_ask_call(peer, access))) {
+	} else if (!select_ask(&request, &answer, policy_ask_call(peer, access))) {
 		log_client_message(peer->uid, MESSAGE_ACCESS_DENIED,
 				   LOG_FIELDS(LOG_TEXT("DUNE_METHOD", call->method),
 					      LOG_NUMBER("DUNE_PID", peer->pid)),

@@ -82,11 +82,8 @@ static int decode(struct change *change, const struct request *request, struct a
 		{ "reset", PARAM_BOOL, &reset },
 	};
 
-	if (params_decode(request->call->parameters, params, 4, &bad) < 0) {
-		int r = answer_bad_parameter(answer, bad);
-
-		return r < 0 ? r : 1;
-	}
+	if (params_decode(request->call->parameters, params, 4, &bad) < 0)
+		return answer_bad_parameter(answer, bad);
 	edit->reset = reset && json_object_get_boolean(reset);
 	if (!scope && (name || budget))
 		return answer_bad_quota(answer, "scope", "is missing");
@@ -197,5 +194,5 @@ int method_set_quota(struct request *request, struct answer *answer)
 	if (!r)
 		return submit(change, answer);
 	free_change(&change->job);
-	return r < 0 ? r : 0;
+	return r;
 }

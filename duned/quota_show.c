@@ -170,12 +170,9 @@ static int decode(struct listing *listing, struct answer *answer)
 		{ "scope", PARAM_STRING, &scope },
 		{ "name", PARAM_STRING, &listing->name },
 	};
-	int r;
 
-	if (params_decode(listing->request->call->parameters, params, 2, &bad) < 0) {
-		r = answer_bad_parameter(answer, bad);
-		return r < 0 ? r : 1;
-	}
+	if (params_decode(listing->request->call->parameters, params, 2, &bad) < 0)
+		return answer_bad_parameter(answer, bad);
 	if (!scope && !listing->name)
 		return 0;
 	if (!scope || quota_scope_find(scope, &listing->wanted.scope) < 0)
@@ -189,11 +186,11 @@ static int show(struct listing *listing, struct answer *answer)
 {
 	struct request *request = listing->request;
 	struct json_object *parameters;
-	int r = admit_settle(request, answer);
+	int r = request_settle(request, answer);
 	bool ok;
 
 	if (r)
-		return r < 0 ? r : 0;
+		return r;
 	listing->rules = json_object_new_array();
 	if (sees_all(request))
 		add_all(listing);
@@ -278,7 +275,7 @@ int method_get_quota(struct request *request, struct answer *answer)
 	int r = decode(&listing, answer);
 
 	if (r)
-		return r < 0 ? r : 0;
+		return r;
 	/* For administrators only; others name themselves as they are shown. */
 	return listing.name && sees_all(request) ? look_up(&listing, answer) :
 						   show(&listing, answer);

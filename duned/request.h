@@ -16,7 +16,10 @@ struct request {
 	enum dune_access access; /* of the method: what policy_may() is asked with */
 };
 
-/* All return 0 or -ENOMEM; answer_reply takes the reference of parameters (NULL is -ENOMEM). */
+/*
+ * All return 1 (which every step of a method returns when the answer is there) or -ENOMEM; answer_reply
+ * takes the reference of parameters (NULL is -ENOMEM).
+ */
 int answer_reply(struct answer *answer, struct json_object *parameters);
 int answer_error_plain(struct answer *answer, const char *error);
 int answer_error_string(struct answer *answer, const char *error, const char *key,
@@ -37,17 +40,7 @@ int answer_listing(struct request *request, struct answer *answer, const char *n
 /* Makes the device ready: 0, 1 with the error in *answer, or -errno. */
 int request_device(struct request *request, struct answer *answer);
 
-/* Which context a call is about: exactly one of both. */
-struct request_selector {
-	struct param_int id;
-	const char *name;
-};
-
-/*
- * Finds it, for a caller who may act on it. 0 with *ret_stats, 1 with an error in *answer, or
- * -errno.
- */
-int request_select(struct request *request, const struct request_selector *selector,
-		   struct answer *answer, struct dune_stats *ret_stats);
+/* The same, and the ledger is exactly what the module holds. */
+int request_settle(struct request *request, struct answer *answer);
 
 #endif

@@ -12,16 +12,11 @@
 #include "duned/context.h"
 #include "duned/json.h"
 #include "duned/log.h"
-#include "duned/request.h"
+#include "duned/select.h"
 #include "proto/names.h"
 
 /* The limits that can be changed; that of contexts is about creations only. */
 #define NR_CHANGEABLE DUNE_LIMIT_CONTEXTS
-
-static int stop(int r)
-{
-	return r < 0 ? r : 1;
-}
 
 /* What is not asked for stays. 0, 1 with an error in the answer, -errno. */
 static int decide(struct request *request, struct answer *answer, struct json_object *wanted,
@@ -35,12 +30,12 @@ static int decide(struct request *request, struct answer *answer, struct json_ob
 	int r = device_info(&request->manager->device, &info);
 
 	if (r < 0)
-		return stop(answer_device_failed(answer, "info", r));
+		return answer_device_failed(answer, "info", r);
 	manager_limits(request->manager, &info, &in_force);
 	for (unsigned int i = 0; i < NR_CHANGEABLE; i++)
 		params[i] = (struct param){ dune_limit_name(i), PARAM_INT, &asked[i] };
 	if (!wanted || params_decode(wanted, params, NR_CHANGEABLE, &bad) < 0)
-		return stop(answer_bad_parameter(answer, "limits"));
+		return answer_bad_parameter(answer, "limits");
 	for (unsigned int i = 0; i < NR_CHANGEABLE; i++) {
 		const int64_t maximum[NR_CHANGEABLE] = {
 			[DUNE_LIMIT_VCPUS] = in_force.maximum.vcpus,
@@ -78,9 +73,9 @@ static int change(struct request *request, struct answer *answer, struct ledger_
 		return r;
 	r = device_set_limits(&manager->device, entry->id, limits);
 	if (r == -ENOENT)
-		return stop(answer_error_plain(answer, DUNE_ERROR("NoSuchContext")));
+		return answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
 	if (r < 0)
-		return stop(answer_device_failed(answer, "set_limits", r));
+		return answer_device_failed(answer, "set_limits", r);
 	ledger_set_limits(&manager->ledger, entry, limits);
 	return 0;
 }
@@ -101,20 +96,20 @@ static void log_change(const struct request *request, const struct dune_stats *s
 }
 
 static int set_limits(struct request *request, struct answer *answer,
-		      const struct request_selector *selector, struct json_object *wanted,
+		      const struct selector *selector, struct json_object *wanted,
 		      struct dune_stats *stats)
 {
 	uint64_t limits[DUNE_NR_LIMITS];
 	struct ledger_entry *entry;
-	int r = request_select(request, selector, answer, stats);
+	int r = select_context(request, selector, answer, stats);
 
 	if (!r)
-		r = admit_settle(request, answer);
+		r = request_settle(request, answer);
 	if (r)
 		return r;
 	entry = ledger_find(&request->manager->ledger, stats->id);
 	if (!entry)
-		return stop(answer_error_plain(answer, DUNE_ERROR("NoSuchContext")));
+		return answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
 	for (unsigned int i = 0; i < DUNE_NR_LIMITS; i++)
 		limits[i] = entry->limits[i];
 	r = decide(request, answer, wanted, limits);
@@ -127,7 +122,7 @@ static int set_limits(struct request *request, struct answer *answer,
 
 int method_set_limits(struct request *request, struct answer *answer)
 {
-	struct request_selector selector = { 0 };
+	struct selector selector = { 0 };
 	struct json_object *wanted = NULL, *parameters;
 	const struct param params[] = {
 		{ "id", PARAM_INT, &selector.id },
@@ -143,7 +138,7 @@ int method_set_limits(struct request *request, struct answer *answer)
 		return answer_bad_parameter(answer, bad);
 	r = set_limits(request, answer, &selector, wanted, &stats);
 	if (r)
-		return r < 0 ? r : 0;
+		return r;
 	log_change(request, &stats);
 	parameters = json_object_new_object();
 	ok = json_put(parameters, "context", context_json(&stats));

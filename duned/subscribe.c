@@ -16,11 +16,6 @@
 #include "duned/request.h"
 #include "proto/names.h"
 
-static int stop(int r)
-{
-	return r < 0 ? r : 1;
-}
-
 /* The type's number; 0 for one that there is not, or that nobody can subscribe to. */
 static unsigned int type_number(struct json_object *name)
 {
@@ -67,13 +62,13 @@ static int decode_filter(struct request *request, struct answer *answer,
 	struct event_filter filter = { 0 };
 
 	if (params_decode(request->call->parameters, params, 3, &bad) < 0)
-		return stop(answer_bad_parameter(answer, bad));
+		return answer_bad_parameter(answer, bad);
 	if (name && (id.set || !dune_name_is_valid(name)))
-		return stop(answer_bad_parameter(answer, "name"));
+		return answer_bad_parameter(answer, "name");
 	if (decode_types(types, &filter.types) < 0)
-		return stop(answer_bad_parameter(answer, "types"));
+		return answer_bad_parameter(answer, "types");
 	if (id.set && id.value <= 0)
-		return stop(answer_error_plain(answer, DUNE_ERROR("NoSuchContext")));
+		return answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
 	filter.id = (uint64_t)id.value;
 	if (name)
 		snprintf(filter.name, sizeof(filter.name), "%s", name);
@@ -107,11 +102,11 @@ int method_events(struct request *request, struct answer *answer)
 	int r = decode_filter(request, answer, &filter);
 
 	if (!r && !(request->call->flags & VARLINK_MORE))
-		r = stop(answer_error_plain(answer, VARLINK_ERROR("ExpectedMore")));
+		r = answer_error_plain(answer, VARLINK_ERROR("ExpectedMore"));
 	if (!r)
 		r = request_device(request, answer);
 	if (r)
-		return r < 0 ? r : 0;
+		return r;
 	/* What happened before is in the state, and for other subscribers only. */
 	manager_drain(manager);
 	answer->subscription =

@@ -105,7 +105,7 @@ int method_totals(struct request *request, struct answer *answer)
 		return answer_bad_parameter(answer, bad);
 	r = request_device(request, answer);
 	if (r)
-		return r < 0 ? r : 0;
+		return r;
 	r = device_info(device, &info);
 	r = r < 0 ? r : context_list_read(device, &list);
 	r = r < 0 ? r : device_totals(device, &totals);

@@ -571,10 +571,18 @@ START_TEST(users_see_their_own)
 }
 END_TEST
 
+static void expect_id_of_n(int64_t id)
+{
+	struct json_object *reply = client_call(client, M("Inspect"), "{\"name\":\"n\"}", NULL);
+
+	ck_assert_int_eq(json_int_at(reply, "context.id"), id);
+	json_object_put(reply);
+}
+
 START_TEST(a_name_of_several_owners)
 {
 	int first = client_new_as(&service, OTHER_UID), second = client_new_as(&service, THIRD_UID);
-	int fds[2] = { create(first, "{\"name\":\"n\"}", NULL),
+	int fds[3] = { create(first, "{\"name\":\"n\"}", NULL),
 		       create(second, "{\"name\":\"n\"}", NULL) };
 
 	client_check(client, M("Kill"), "{\"name\":\"n\"}",
@@ -583,6 +591,16 @@ START_TEST(a_name_of_several_owners)
 	move(fds[1], 'r');
 	client_check(second, M("Kill"), "{\"name\":\"n\"}", "{\"parameters\":{}}");
 	expect_error(client, M("Inspect"), "{\"id\":1}", NULL);
+	/* The one that lives, then the newest of those that have ended. */
+	expect_id_of_n(1);
+	move(fds[0], 'x');
+	expect_id_of_n(2);
+	fds[2] = create(second, "{\"name\":\"n\"}", NULL);
+	expect_id_of_n(3);
+	move(fds[2], 'x');
+	expect_id_of_n(3);
+	close(fds[2]);
+	expect_id_of_n(2);
 	close(fds[0]);
 	close(fds[1]);
 	close(first);

@@ -367,11 +367,25 @@ START_TEST(names)
 	ck_assert_uint_eq(ledger_by_name(&ledger, 2, "a")->id, 3);
 	ck_assert_ptr_null(ledger_by_name(&ledger, 1, "b"));
 	ck_assert_ptr_null(ledger_by_name(&ledger, 3, "a"));
-	ledger_forget_name(ledger_find(&ledger, 2));
-	ck_assert_uint_eq(ledger_by_name(&ledger, 1, "a")->id, 1);
+	entry = ledger_next_of_name(ledger_by_name(&ledger, 1, "a"));
+	ck_assert_uint_eq(entry->id, 1);
+	ck_assert_ptr_null(ledger_next_of_name(entry));
+	ck_assert_ptr_null(ledger_next_of_name(ledger_by_name(&ledger, 2, "a")));
+	/* Newest first, in whatever order they become known. */
+	ck_assert_int_eq(ledger_add(&ledger, 9, &one, limits, "a"), 0);
+	ck_assert_int_eq(ledger_add(&ledger, 5, &one, limits, "a"), 0);
+	entry = ledger_by_name(&ledger, 1, "a");
+	for (size_t i = 0; i < 4; i++, entry = ledger_next_of_name(entry))
+		ck_assert_uint_eq(entry->id, ((const uint64_t[]){ 9, 5, 2, 1 })[i]);
+	ck_assert_ptr_null(entry);
+	ledger_remove(&ledger, 9);
+	ledger_remove(&ledger, 2);
+	ck_assert_uint_eq(ledger_by_name(&ledger, 1, "a")->id, 5);
+	ledger_remove(&ledger, 5);
 	ledger_remove(&ledger, 1);
 	ck_assert_ptr_null(ledger_by_name(&ledger, 1, "a"));
 	ledger_remove(&ledger, 99);
+	ck_assert_int_eq(ledger_add(&ledger, 2, &one, limits, "b"), 0);
 	ck_assert_uint_eq(ledger.nr_entries, 2);
 	/* What is only reserved has no name yet. */
 	ck_assert_int_eq(ledger_reserve(&ledger, &one, limits, "r", &entry), 0);

@@ -211,11 +211,7 @@ static int describe(const struct varlink_call *call, struct answer *answer)
 	return answer_error(answer, VARLINK_ERROR("InterfaceNotFound"), json_object_new_object());
 }
 
-/* Instead of methods_answer(): connection.c calls this one. */
-int __wrap_methods_answer(struct manager *manager, const struct peer *peer,
-			  struct varlink_call *call, struct answer *ret_answer);
-int __wrap_methods_answer(struct manager *manager, const struct peer *peer,
-			  struct varlink_call *call, struct answer *ret_answer)
+static int answer_call(struct varlink_call *call, struct answer *ret_answer)
 {
 	if (!strcmp(call->method, INTERFACE ".Start") && !call->parameters)
 		return start(ret_answer);
@@ -230,6 +226,17 @@ int __wrap_methods_answer(struct manager *manager, const struct peer *peer,
 	if (!strcmp(call->method, VARLINK_SERVICE ".GetInterfaceDescription"))
 		return describe(call, ret_answer);
 	return answer_error(ret_answer, VARLINK_ERROR("MethodNotFound"), json_object_new_object());
+}
+
+/* Instead of methods_answer(): connection.c calls this one. */
+int __wrap_methods_answer(struct manager *manager, const struct peer *peer,
+			  struct varlink_call *call, struct answer *ret_answer);
+int __wrap_methods_answer(struct manager *manager, const struct peer *peer,
+			  struct varlink_call *call, struct answer *ret_answer)
+{
+	int r = answer_call(call, ret_answer);
+
+	return r < 0 ? r : 0;
 }
 
 static bool read_idl(const char *path)
