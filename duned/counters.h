@@ -29,7 +29,9 @@ struct json_object;
 	X(EVENTS, "events")			/* read from the module */	\
 	X(EVENTS_LOST, "events_lost")		/* by the module */		\
 	X(EVENTS_SENT, "events_sent")		/* to subscribers */		\
-	X(EVENTS_DROPPED, "events_dropped")	/* from subscribers' queues */
+	X(EVENTS_DROPPED, "events_dropped")	/* from subscribers' queues */	\
+	X(LOG_LIMITED, "log_limited")		/* messages above log.h's limits */ \
+	X(LOG_DROPPED, "log_dropped")		/* messages that found the queue full */
 
 enum counter {
 #define COUNTER_ENUM(symbol, name) COUNTER_##symbol,

@@ -43,11 +43,6 @@ void log_stop(void)
 	log_writer_stop();
 }
 
-uint64_t log_dropped(void)
-{
-	return log_writer_dropped();
-}
-
 /* ---- messages ---- */
 
 /* One line, whatever the text was: nobody makes an entry of his own, or colours a terminal. */
@@ -102,7 +97,8 @@ put(int priority, enum message_id id, const struct log_field *fields, const stru
 		entry_field(&entry, fields);
 	if (more)
 		entry_field(&entry, more);
-	log_writer_put(&entry);
+	if (!log_writer_put(&entry))
+		counter_add(COUNTER_LOG_DROPPED, 1);
 }
 
 void log_message(int priority, enum message_id id, const struct log_field *fields,
@@ -148,7 +144,9 @@ struct window {
 	int64_t start_ms;
 	unsigned int count;
 	unsigned int dropped;
+	uint64_t seen; /* a bit for each kind */
 };
+_Static_assert(NR_MESSAGE_IDS <= 64, "window.seen");
 
 static struct {
 	struct window all;
@@ -174,7 +172,22 @@ static unsigned int window_turn(struct window *window, int64_t now)
 	return dropped;
 }
 
-static bool admit(uint32_t uid)
+static bool window_has_room(struct window *window, unsigned int burst, enum message_id id)
+{
+	if (window->count < burst || !(window->seen & UINT64_C(1) << id))
+		return true;
+	window->dropped++;
+	counter_add(COUNTER_LOG_LIMITED, 1);
+	return false;
+}
+
+static void window_take(struct window *window, enum message_id id)
+{
+	window->count++;
+	window->seen |= UINT64_C(1) << id;
+}
+
+static bool admit(uint32_t uid, enum message_id id)
 {
 	struct window *window = &limits.clients[uid % CLIENT_SLOTS];
 	int64_t now = now_ms();
@@ -185,16 +198,11 @@ static bool admit(uint32_t uid)
 		log_message(LOG_WARNING, MESSAGE_MESSAGES_DROPPED,
 			    LOG_FIELDS(LOG_NUMBER("DUNE_COUNT", dropped)),
 			    "%u more messages about clients were dropped", dropped);
-	if (window->count >= LOG_CLIENT_BURST) {
-		window->dropped++;
+	if (!window_has_room(window, LOG_CLIENT_BURST, id) ||
+	    !window_has_room(&limits.all, LOG_CLIENTS_BURST, id))
 		return false;
-	}
-	if (limits.all.count >= LOG_CLIENTS_BURST) {
-		limits.all.dropped++;
-		return false;
-	}
-	window->count++;
-	limits.all.count++;
+	window_take(window, id);
+	window_take(&limits.all, id);
 	return true;
 }
 
@@ -206,7 +214,7 @@ put_client(uint32_t uid, enum message_id id, const struct log_field *fields, con
 	char prefixed[256];
 
 	counters_message(id);
-	if (!admit(uid))
+	if (!admit(uid, id))
 		return;
 	snprintf(prefixed, sizeof(prefixed), "client of uid %u: %s", uid, format);
 #pragma GCC diagnostic push

@@ -14,6 +14,7 @@
 
 #include "duned/message_ids.h"
 
+/* The first of each kind is always written: nobody hides one kind of trouble behind another. */
 #define LOG_CLIENT_BURST     20 /* messages caused by one uid ... */
 #define LOG_CLIENTS_BURST    200 /* ... and by all of them ... */
 #define LOG_CLIENT_WINDOW_MS 10000 /* ... in this time; the rest is dropped and counted */
@@ -47,9 +48,6 @@ void log_init(bool debug);
  */
 int log_start(void);
 void log_stop(void);
-
-/* Messages dropped so far because the queue was full, or the journal refused them. */
-uint64_t log_dropped(void);
 
 /* A message with an id and fields (LOG_FIELDS(...), or NULL). */
 void log_message(int priority, enum message_id id, const struct log_field *fields,

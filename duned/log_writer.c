@@ -164,18 +164,18 @@ void log_writer_stop(void)
 		pthread_detach(queue.thread);
 }
 
-void log_writer_put(const struct log_entry *entry)
+bool log_writer_put(const struct log_entry *entry)
 {
 	size_t tail = atomic_load_explicit(&queue.tail, memory_order_relaxed);
 	struct log_entry *slot = &queue.entries[tail % LOG_QUEUE];
 
 	if (!atomic_load(&queue.running)) {
 		write_entry(entry);
-		return;
+		return true;
 	}
 	if (tail - atomic_load_explicit(&queue.head, memory_order_acquire) >= LOG_QUEUE) {
 		atomic_fetch_add(&queue.dropped, 1);
-		return;
+		return false;
 	}
 	slot->priority = entry->priority;
 	slot->id = entry->id;
@@ -184,9 +184,5 @@ void log_writer_put(const struct log_entry *entry)
 	memcpy(slot->text, entry->text, entry->size);
 	atomic_store_explicit(&queue.tail, tail + 1, memory_order_release);
 	sem_post(&queue.filled);
-}
-
-uint64_t log_writer_dropped(void)
-{
-	return atomic_load(&queue.dropped);
+	return true;
 }

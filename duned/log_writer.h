@@ -26,9 +26,7 @@ void log_writer_init(void);
 int log_writer_start(void);
 void log_writer_stop(void);
 
-/* Queues it, or writes it when there is no writer. */
-void log_writer_put(const struct log_entry *entry);
-
-uint64_t log_writer_dropped(void);
+/* Queues it, or writes it when there is no writer. False: the queue is full, it is dropped. */
+bool log_writer_put(const struct log_entry *entry);
 
 #endif

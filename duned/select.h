@@ -21,12 +21,11 @@ struct selector {
  * Finds it: of that name the living context, else the newest ended one. 0 with *ret_stats, 1 when
  * there is another answer (none, several, polkit is asked), -errno.
  */
-int select_context(struct request *request, const struct selector *selector,
-		   struct answer *answer, struct dune_stats *ret_stats);
+int select_context(struct request *request, const struct selector *selector, struct answer *answer,
+		   struct dune_stats *ret_stats);
 
 /* The same for a call that has nothing but a selector, which is decoded here. */
-int select_from_call(struct request *request, struct answer *answer,
-		     struct dune_stats *ret_stats);
+int select_from_call(struct request *request, struct answer *answer, struct dune_stats *ret_stats);
 
 /*
  * Puts the question for polkit in the answer, if it has a say in this call: true then. `action` NULL

@@ -302,6 +302,8 @@ const struct family families[] = {
 	S("dune_service_errors", COUNTER, "Error replies of duned, by name", .write = write_errors),
 	S("dune_service_messages", COUNTER, "Messages of duned's log, by kind, written or not",
 	  .write = write_messages),
+	S("dune_service_unwritten_messages", COUNTER, "Messages of duned's log that were not written, by why",
+	  .label = "reason", ROWS({ "rate", SERVICE(LOG_LIMITED), 0 }, { "queue", SERVICE(LOG_DROPPED), 0 })),
 	S("dune_service_open_connections", GAUGE, "Connections to duned now", ONE(SERVICE(CONNECTIONS_NOW))),
 	S("dune_service_accepted_connections", COUNTER, "Connections that duned accepted", ONE(SERVICE(CONNECTIONS))),
 	S("dune_service_refused_connections", COUNTER, "Connections that duned refused, by whose limit was met",

@@ -62,7 +62,9 @@ struct sample_names {
 	X(EVENTS, "events")                         \
 	X(EVENTS_LOST, "events_lost")               \
 	X(EVENTS_SENT, "events_sent")               \
-	X(EVENTS_DROPPED, "events_dropped")
+	X(EVENTS_DROPPED, "events_dropped")         \
+	X(LOG_LIMITED, "log_limited")               \
+	X(LOG_DROPPED, "log_dropped")
 
 enum sample_service {
 #define SAMPLE_SERVICE_ENUM(symbol, name) SERVICE_##symbol,

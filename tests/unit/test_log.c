@@ -4,12 +4,14 @@
  * time. What the journal gets is for tests/service, where there is one.
  */
 #include <check.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "duned/counters.h"
 #include "duned/log.h"
 #include "tests/unit/suite.h"
 
@@ -91,6 +93,16 @@ START_TEST(long_messages_are_cut)
 }
 END_TEST
 
+/* What the service tells of this in its own counters. */
+static uint64_t counted(const char *name)
+{
+	struct json_object *counters = counters_json();
+	uint64_t value = json_object_get_uint64(json_object_object_get(counters, name));
+
+	json_object_put(counters);
+	return value;
+}
+
 START_TEST(one_uid_does_not_silence_another)
 {
 	const char *written;
@@ -101,6 +113,29 @@ START_TEST(one_uid_does_not_silence_another)
 	written = finish();
 	ck_assert_uint_eq(count_lines(written, "uid 1000: noise"), LOG_CLIENT_BURST);
 	ck_assert_uint_eq(count_lines(written, "uid 1001: signal"), 1);
+	ck_assert_uint_eq(counted("log_limited"), 1000 - LOG_CLIENT_BURST);
+}
+END_TEST
+
+START_TEST(one_kind_does_not_silence_another)
+{
+	const char *written;
+
+	for (int i = 0; i < 1000; i++)
+		log_client_message(1000, MESSAGE_QUOTA_REFUSED, NULL, "noise");
+	for (int i = 0; i < 1000; i++)
+		log_client_message(1000, MESSAGE_ACCESS_DENIED, NULL, "signal");
+	for (uint32_t uid = 2001; uid <= 3000; uid++)
+		log_client_message(uid, MESSAGE_QUOTA_REFUSED, NULL, "noise");
+	log_client_message(1001, MESSAGE_CLIENT_PROTOCOL, NULL, "other");
+	log_client_message(1001, MESSAGE_CLIENT_PROTOCOL, NULL, "other");
+	written = finish();
+	ck_assert_uint_eq(count_lines(written, "uid 1000: noise"), LOG_CLIENT_BURST);
+	ck_assert_uint_eq(count_lines(written, "signal"), 1);
+	ck_assert_uint_eq(count_lines(written, "noise"), LOG_CLIENTS_BURST - 1);
+	ck_assert_uint_eq(count_lines(written, "other"), 1);
+	ck_assert_uint_eq(counted("log_limited"), 3002 - LOG_CLIENTS_BURST - 1);
+	ck_assert_uint_eq(counted("log_dropped"), 0);
 }
 END_TEST
 
@@ -131,7 +166,7 @@ START_TEST(a_sink_that_hangs_costs_no_time)
 	for (int i = 0; i < 5000; i++)
 		log_warning("%0500d", i);
 	ck_assert_int_lt(now_ms() - start, 1000);
-	dropped = log_dropped();
+	dropped = counted("log_dropped");
 	/* A pipe holds 64 KiB, which is about 128 of these. */
 	ck_assert_uint_ge(dropped, 5000 - LOG_QUEUE - 256);
 	ck_assert_uint_lt(dropped, 5000);
@@ -151,8 +186,8 @@ START_TEST(what_was_dropped_is_told)
 	for (int i = 0; i < 2000; i++)
 		log_warning("%0500d", i);
 	snprintf(expected, sizeof(expected), "%llu messages were dropped",
-		 (unsigned long long)log_dropped());
-	ck_assert_uint_gt(log_dropped(), 0);
+		 (unsigned long long)counted("log_dropped"));
+	ck_assert_uint_gt(counted("log_dropped"), 0);
 	while (!strstr(text, "were dropped")) {
 		ssize_t n = read(pipe_ends[0], chunk, sizeof(chunk));
 
@@ -193,6 +228,7 @@ int main(void)
 	tcase_add_test(tests, control_characters_are_gone);
 	tcase_add_test(tests, long_messages_are_cut);
 	tcase_add_test(tests, one_uid_does_not_silence_another);
+	tcase_add_test(tests, one_kind_does_not_silence_another);
 	tcase_add_test(tests, all_uids_have_a_limit_together);
 	tcase_add_test(tests, a_sink_that_hangs_costs_no_time);
 	tcase_add_test(tests, what_was_dropped_is_told);
