@@ -16,24 +16,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "duned/answering.h"
 #include "duned/counters.h"
-#include "duned/events.h"
-#include "duned/json.h"
-#include "duned/listing.h"
 #include "duned/log.h"
-#include "duned/methods.h"
 #include "duned/peer.h"
-#include "proto/methods.h"
+#include "duned/stream.h"
 
 #define SCM_MAX_FDS 253 /* the most that the kernel passes at once */
-
-/* A byte count changes for the connection, its user and the service. */
-static void account_output(struct connection *connection, size_t added, size_t removed)
-{
-	connection->output_bytes += added - removed;
-	connection->turn.user->output_bytes += added - removed;
-	connection->server->output_bytes += added - removed;
-}
 
 static struct ev_loop *loop_of(const struct connection *connection)
 {
@@ -66,421 +55,7 @@ static void timer_run(struct ev_loop *loop, ev_timer *timer, bool wanted, double
 	}
 }
 
-/* ---- output ---- */
-
-static void output_free(struct output *output)
-{
-	if (output->fd >= 0)
-		close(output->fd);
-	free(output->bytes);
-	free(output);
-}
-
-/* Queues an encoded message; takes bytes and fd, also on failure. */
-static int output_queue(struct connection *connection, char *bytes, size_t size, int fd)
-{
-	struct output *output = malloc(sizeof(*output));
-
-	if (!output) {
-		free(bytes);
-		if (fd >= 0)
-			close(fd);
-		return -ENOMEM;
-	}
-	*output = (struct output){ .bytes = bytes, .size = size, .fd = fd };
-	STAILQ_INSERT_TAIL(&connection->outputs, output, link);
-	connection->output_fds += fd >= 0;
-	account_output(connection, size, 0);
-	counter_add(COUNTER_MESSAGES_OUT, 1);
-	return 0;
-}
-
-/* Sends some of one message, its descriptor with the first byte. */
-static ssize_t output_send(struct connection *connection, struct output *output)
-{
-	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = { 0 };
-	struct iovec vector = { output->bytes + output->sent, output->size - output->sent };
-	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
-	struct cmsghdr *header;
-	ssize_t n;
-
-	if (output->fd >= 0) {
-		message.msg_control = control;
-		message.msg_controllen = sizeof(control);
-		header = CMSG_FIRSTHDR(&message);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(header), &output->fd, sizeof(int));
-	}
-	do {
-		n = sendmsg(connection->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-	} while (n < 0 && errno == EINTR);
-	if (n > 0 && output->fd >= 0) {
-		/* It is the client's now: the service keeps no copy. */
-		close(output->fd);
-		output->fd = -1;
-		connection->output_fds--;
-	}
-	return n < 0 ? -errno : n;
-}
-
-/* Sends what the socket takes. 0 also when it takes no more for now; -errno: the client is gone. */
-static int output_flush(struct connection *connection)
-{
-	struct output *output;
-	bool progress = false;
-
-	while ((output = STAILQ_FIRST(&connection->outputs))) {
-		ssize_t n = output_send(connection, output);
-
-		if (n == -EAGAIN)
-			break;
-		if (n < 0)
-			return (int)n;
-		progress = true;
-		output->sent += (size_t)n;
-		account_output(connection, 0, (size_t)n);
-		counter_add(COUNTER_BYTES_OUT, (uint64_t)n);
-		if (output->sent == output->size) {
-			STAILQ_REMOVE_HEAD(&connection->outputs, link);
-			output_free(output);
-		}
-	}
-	if (progress)
-		ev_timer_stop(loop_of(connection), &connection->output_timer);
-	return 0;
-}
-
-/* ---- answering ---- */
-
-static int encode_too_large(char **ret_bytes, size_t *ret_size)
-{
-	struct json_object *parameters = json_object_new_object();
-	int r = -ENOMEM;
-
-	if (json_put_int(parameters, "maximum", VARLINK_MAX_REPLY))
-		r = varlink_reply_encode(DUNE_ERROR("ReplyTooLarge"), parameters, false, ret_bytes,
-					 ret_size);
-	json_object_put(parameters);
-	return r;
-}
-
-/* Encodes and queues an answer. *ret_continues: the call is to be answered again. */
-static int queue_answer(struct connection *connection, struct answer *answer, bool *ret_continues)
-{
-	const char *error = answer->error[0] ? answer->error : NULL;
-	bool continues = !error && (answer->interval_ms || answer->subscription);
-	size_t size;
-	char *bytes;
-	int fd, r;
-
-	if (answer->text && !error)
-		r = varlink_reply_wrap(answer->text, answer->text_size, continues, &bytes, &size);
-	else
-		r = varlink_reply_encode(error, answer->parameters, continues, &bytes, &size);
-	if (r == -EMSGSIZE) {
-		error = DUNE_ERROR("ReplyTooLarge");
-		continues = false;
-		r = encode_too_large(&bytes, &size);
-	}
-	if (r < 0)
-		return r;
-	if (error)
-		counters_error(error);
-	fd = answer->fd;
-	answer->fd = -1;
-	*ret_continues = continues;
-	return output_queue(connection, bytes, size, fd);
-}
-
-static void stream_stop(struct connection *connection)
-{
-	if (!connection->streaming)
-		return;
-	ev_timer_stop(loop_of(connection), &connection->stream_timer);
-	varlink_call_done(&connection->stream_call);
-	subscription_free(connection->subscription);
-	connection->subscription = NULL;
-	connection->streaming = false;
-	counter_sub(COUNTER_STREAMS_NOW, 1);
-	connection->sample_due = false;
-	connection->turn.user->nr_streams--;
-	connection->server->nr_streams--;
-}
-
-/* A user's streams leave connections to ask with. */
-static size_t user_streams(const struct server *server)
-{
-	size_t half = ((size_t)server->manager->config.connections_per_user + 1) / 2;
-
-	return half < SERVER_USER_STREAMS ? half : SERVER_USER_STREAMS;
-}
-
-/* May it have one more stream? If not, *answer becomes the error. */
-static int stream_check(struct connection *connection, struct answer *answer)
-{
-	struct server *server = connection->server;
-	const struct user *user = connection->turn.user;
-	struct json_object *parameters;
-	const char *limit = NULL;
-	size_t maximum = user_streams(server), used = user->nr_streams;
-	bool ok;
-
-	if (used >= maximum) {
-		limit = "streams_per_user";
-	} else if (server->nr_streams >= SERVER_STREAMS) {
-		limit = "streams";
-		maximum = SERVER_STREAMS;
-		used = server->nr_streams;
-	}
-	if (!limit)
-		return 0;
-	log_client_message(user->uid, MESSAGE_SUBSCRIBERS_LIMIT,
-			   LOG_FIELDS(LOG_TEXT("DUNE_LIMIT", limit),
-				      LOG_NUMBER("DUNE_MAXIMUM", maximum),
-				      LOG_NUMBER("DUNE_USED", used),
-				      LOG_NUMBER("DUNE_PID", connection->peer.pid)),
-			   "stream refused: %zu of %zu %s", used, maximum, limit);
-	parameters = json_object_new_object();
-	ok = json_put_string(parameters, "limit", limit) &&
-	     json_put_int(parameters, "maximum", maximum) && json_put_int(parameters, "used", used);
-	answer->interval_ms = 0;
-	return answer_error(answer, DUNE_ERROR("QuotaExceeded"), json_finish(parameters, ok));
-}
-
-/* Who is an administrator may have changed since the connection was accepted. */
-static void renew_standing(void *data)
-{
-	struct connection *connection = data;
-	const struct manager *manager = connection->server->manager;
-
-	if (connection->generation == manager->generation)
-		return;
-	connection->peer.administrator =
-		access_is_administrator(&manager->config.administrators, &connection->peer);
-	connection->generation = manager->generation;
-}
-
-/* Called for every event that a subscriber gets: only says that it has its turn. */
-static void on_events(void *data)
-{
-	struct connection *connection = data;
-
-	schedule_add(&connection->server->schedule, &connection->turn);
-}
-
-/*
- * Streams of one interval have their samples at the same times, so that they can share them. The first
- * interval takes from 0.6 to 1.6 times as long, then.
- */
-static void start_stream_timer(struct connection *connection, int interval_ms)
-{
-	struct ev_loop *loop = loop_of(connection);
-	int64_t now_ms = (int64_t)(ev_now(loop) * 1000);
-
-	int64_t first_ms = interval_ms - now_ms % interval_ms;
-
-	if (first_ms * 10 < interval_ms * INT64_C(6))
-		first_ms += interval_ms;
-	ev_timer_set(&connection->stream_timer, (double)first_ms / 1000., interval_ms / 1000.);
-	ev_timer_start(loop, &connection->stream_timer);
-}
-
-static void stream_start(struct connection *connection, struct varlink_call *call,
-			 struct answer *answer)
-{
-	connection->streaming = true;
-	counter_add(COUNTER_STREAMS_NOW, 1);
-	connection->stream_call = *call;
-	*call = (struct varlink_call){ 0 };
-	connection->stream_call.flags |= METHODS_AGAIN;
-	connection->turn.user->nr_streams++;
-	connection->server->nr_streams++;
-	connection->subscription = answer->subscription;
-	answer->subscription = NULL;
-	if (connection->subscription)
-		subscription_watch(connection->subscription, on_events, renew_standing, connection);
-	if (connection->subscription) {
-		ev_timer_set(&connection->stream_timer, CONNECTION_GONE_S, CONNECTION_GONE_S);
-		ev_timer_start(loop_of(connection), &connection->stream_timer);
-	} else {
-		start_stream_timer(connection, (int)answer->interval_ms);
-	}
-}
-
-/* The events that wait for a subscriber, once it has read all that came before. */
-static int queue_events(struct connection *connection)
-{
-	bool continues;
-	size_t size;
-	char *bytes;
-	int r;
-
-	if (!connection->subscription || connection->listing ||
-	    !STAILQ_EMPTY(&connection->outputs) || !subscription_ready(connection->subscription))
-		return 0;
-	r = subscription_take(connection->subscription, &bytes, &size, &continues);
-	if (r < 0)
-		return r;
-	if (!continues)
-		stream_stop(connection);
-	return output_queue(connection, bytes, size, -1);
-}
-
-static void listing_stop(struct connection *connection)
-{
-	account_output(connection, 0, connection->listing_bytes);
-	connection->listing_bytes = 0;
-	listing_free(connection->listing);
-	connection->listing = NULL;
-}
-
-/* A piece of work on a long reply, which is queued when it is done. */
-static int advance_listing(struct connection *connection)
-{
-	char *bytes;
-	size_t size;
-	int r;
-
-	if (!connection->listing)
-		return 0;
-	r = listing_step(connection->listing, connection->streaming, &bytes, &size);
-	if (r > 0) {
-		size = listing_size(connection->listing);
-		account_output(connection, size, connection->listing_bytes);
-		connection->listing_bytes = size;
-		schedule_add(&connection->server->schedule, &connection->turn);
-		return 0;
-	}
-	listing_stop(connection);
-	if (r == -EMSGSIZE) {
-		stream_stop(connection);
-		counters_error(DUNE_ERROR("ReplyTooLarge"));
-		r = encode_too_large(&bytes, &size);
-	}
-	return r < 0 ? r : output_queue(connection, bytes, size, -1);
-}
-
-/* Sends the answer on its way. If it streams, the connection takes the call. */
-static int give_answer(struct connection *connection, struct varlink_call *call, bool again,
-		       struct answer *answer)
-{
-	bool continues = false;
-	int r = 0;
-
-	if (!again && (answer->interval_ms || answer->subscription) && !answer->error[0])
-		r = stream_check(connection, answer);
-	if (r < 0)
-		return r;
-	if (answer->listing && !answer->error[0]) {
-		connection->listing = answer->listing;
-		answer->listing = NULL;
-		if (!again && (answer->interval_ms || answer->subscription))
-			stream_start(connection, call, answer);
-		return 0;
-	}
-	r = queue_answer(connection, answer, &continues);
-	if (r < 0)
-		return r;
-	if (again && !continues) {
-		stream_stop(connection);
-	} else if (!again && continues) {
-		stream_start(connection, call, answer);
-	}
-	return 0;
-}
-
-/* ---- calls whose answer comes later ---- */
-
-static bool call_waits(const struct connection *connection)
-{
-	return connection->job || asking_active(&connection->asking);
-}
-
-/* What the call waits for is there: it goes on when the connection has its turn. */
-static void on_ready(void *data)
-{
-	struct connection *connection = data;
-
-	schedule_add(&connection->server->schedule, &connection->turn);
-}
-
-static void job_stop(struct connection *connection)
-{
-	job_release(connection->job);
-	connection->job = NULL;
-	varlink_call_done(&connection->job_call);
-}
-
-/* Takes the job and the call, which the ones after it wait for. */
-static void job_start(struct connection *connection, struct varlink_call *call,
-		      struct answer *answer)
-{
-	connection->job = answer->job;
-	answer->job = NULL;
-	connection->job_call = *call;
-	*call = (struct varlink_call){ 0 };
-	job_wait(connection->job, on_ready, connection);
-}
-
-/* Takes the call when it needs it longer. */
-static int take_answer(struct connection *connection, struct varlink_call *call, bool again,
-		       struct answer *answer)
-{
-	if (answer->job)
-		job_start(connection, call, answer);
-	else if (!(call->flags & VARLINK_ONEWAY))
-		return give_answer(connection, call, again, answer);
-	return 0;
-}
-
-static int finish_asking(struct connection *connection)
-{
-	struct answer answer __attribute__((cleanup(answer_done))) = { .fd = -1 };
-	struct asking *asking = &connection->asking;
-	int r;
-
-	renew_standing(connection);
-	r = asking_answer(asking, connection->server->manager, &connection->peer, &answer);
-	if (!r)
-		r = take_answer(connection, &asking->call, false, &answer);
-	asking_done(asking);
-	return r;
-}
-
-static int job_end(struct connection *connection)
-{
-	struct answer answer __attribute__((cleanup(answer_done))) = { .fd = -1 };
-	struct varlink_call *call = &connection->job_call;
-	int r;
-
-	if (!connection->job || !job_finished(connection->job))
-		return 0;
-	renew_standing(connection);
-	r = methods_finish(connection->server->manager, &connection->peer, call, connection->job,
-			   &answer);
-	if (!r)
-		r = take_answer(connection, call, false, &answer);
-	job_stop(connection);
-	return r;
-}
-
-/* Answers a call, or a stream's call again; takes it when it needs it longer. */
-static int answer_call(struct connection *connection, struct varlink_call *call, bool again)
-{
-	struct answer answer __attribute__((cleanup(answer_done))) = { .fd = -1 };
-	int r;
-
-	renew_standing(connection);
-	r = methods_answer(connection->server->manager, &connection->peer, call, &answer);
-	if (!r && answer.ask)
-		asking_begin(&connection->asking, connection->server->manager, &connection->peer,
-			     call, answer.ask, on_ready, connection);
-	else if (!r)
-		r = take_answer(connection, call, again, &answer);
-	return r;
-}
+/* ---- calls ---- */
 
 static int handle_message(struct connection *connection, const char *message, size_t size)
 {
@@ -501,7 +76,7 @@ static int handle_message(struct connection *connection, const char *message, si
 	}
 	connection->called = true;
 	counters_call(call.method);
-	r = answer_call(connection, &call, false);
+	r = answering_call(connection, &call, false);
 	varlink_call_done(&call);
 	return r;
 }
@@ -512,7 +87,7 @@ static int handle_message(struct connection *connection, const char *message, si
  */
 static bool may_answer(const struct connection *connection)
 {
-	if (connection->streaming || connection->listing || call_waits(connection) ||
+	if (connection->streaming || connection->listing || answering_waits(connection) ||
 	    connection->output_bytes >= CONNECTION_OUTPUT_HIGH ||
 	    connection->output_fds >= CONNECTION_FDS)
 		return false;
@@ -650,8 +225,8 @@ static void connection_update(struct connection *connection)
 	size_t pending;
 	bool more, reading;
 
-	if (handle_input(connection, &more) < 0 || advance_listing(connection) < 0 ||
-	    output_flush(connection) < 0 || queue_events(connection) < 0 ||
+	if (handle_input(connection, &more) < 0 || answering_advance(connection) < 0 ||
+	    output_flush(connection) < 0 || stream_queue_events(connection) < 0 ||
 	    output_flush(connection) < 0) {
 		connection_free(connection);
 		return;
@@ -660,7 +235,8 @@ static void connection_update(struct connection *connection)
 	more = more && may_answer(connection);
 	if (connection->input_ended && !more && !connection->listing &&
 	    STAILQ_EMPTY(&connection->outputs) &&
-	    ((!connection->streaming && !call_waits(connection)) || peer_hung_up(connection))) {
+	    ((!connection->streaming && !answering_waits(connection)) ||
+	     peer_hung_up(connection))) {
 		connection_free(connection);
 		return;
 	}
@@ -681,24 +257,14 @@ static void connection_turn(struct turn *turn)
 	struct connection *connection =
 		(struct connection *)((char *)turn - offsetof(struct connection, turn));
 	int r = 0;
-	bool busy;
 
 	if (connection->readable) {
 		connection->readable = false;
 		r = receive(connection);
 	}
-	/* If the client still reads the last sample, it misses this one. */
-	busy = connection->listing || !STAILQ_EMPTY(&connection->outputs);
-	if (connection->sample_due && !connection->subscription && busy)
-		counter_add(COUNTER_SAMPLES_MISSED, 1);
-	if ((!r || r == -EAGAIN) && connection->sample_due && !connection->subscription && !busy)
-		r = answer_call(connection, &connection->stream_call, true);
-	connection->sample_due = false;
-	if ((!r || r == -EAGAIN) && asking_ready(&connection->asking))
-		r = finish_asking(connection);
 	if (!r || r == -EAGAIN)
-		r = job_end(connection);
-	if (r < 0 && r != -EAGAIN) {
+		r = answering_go_on(connection);
+	if (r < 0) {
 		connection_free(connection);
 		return;
 	}
@@ -734,7 +300,7 @@ static void on_idle(struct ev_loop *loop, ev_timer *timer, int revents)
 	int64_t idle_s = connection->server->manager->config.idle_s;
 	ev_tstamp rest = connection->last_call + (ev_tstamp)idle_s - ev_now(loop);
 
-	if (connection->streaming || call_waits(connection) || !idle_s ||
+	if (connection->streaming || answering_waits(connection) || !idle_s ||
 	    rest > CONNECTION_IDLE_LOOK_S)
 		rest = CONNECTION_IDLE_LOOK_S;
 	if (rest > 0.) {
@@ -813,7 +379,8 @@ bool connection_busy(const struct connection *connection)
 {
 	char byte;
 
-	if (connection->listing || call_waits(connection) || !STAILQ_EMPTY(&connection->outputs))
+	if (connection->listing || answering_waits(connection) ||
+	    !STAILQ_EMPTY(&connection->outputs))
 		return true;
 	if (connection->streaming)
 		return false;
@@ -824,22 +391,14 @@ bool connection_busy(const struct connection *connection)
 void connection_free(struct connection *connection)
 {
 	struct ev_loop *loop = loop_of(connection);
-	struct output *output;
 
-	stream_stop(connection);
-	listing_stop(connection);
-	asking_done(&connection->asking);
-	job_stop(connection);
+	answering_stop(connection);
 	ev_io_stop(loop, &connection->watcher);
 	ev_timer_stop(loop, &connection->input_timer);
 	ev_timer_stop(loop, &connection->output_timer);
 	ev_timer_stop(loop, &connection->idle_timer);
 	schedule_remove(&connection->server->schedule, &connection->turn);
-	account_output(connection, 0, connection->output_bytes);
-	while ((output = STAILQ_FIRST(&connection->outputs))) {
-		STAILQ_REMOVE_HEAD(&connection->outputs, link);
-		output_free(output);
-	}
+	output_done(connection);
 	varlink_input_done(&connection->input);
 	close(connection->fd);
 	peer_done(&connection->peer);

@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 
 #include "duned/asking.h"
+#include "duned/output.h"
 #include "duned/policy.h"
 #include "duned/server.h"
 #include "proto/varlink.h"
@@ -26,16 +27,6 @@
 #define CONNECTION_INPUT_S	10.0	/* to finish a message that was begun */
 #define CONNECTION_OUTPUT_S	30.0	/* to take at least one byte of what waits */
 #define CONNECTION_GONE_S	5.0	/* until a subscriber that shut down its side is looked after */
-
-/* A message on its way to the client. */
-struct output {
-	STAILQ_ENTRY(output) link;
-	char *bytes;
-	size_t size;
-	size_t sent;
-	int fd;			/* rides on the first byte; -1 for none */
-};
-STAILQ_HEAD(output_queue, output);
 
 struct job;
 struct listing;

@@ -228,7 +228,7 @@ static int answer_call(struct varlink_call *call, struct answer *ret_answer)
 	return answer_error(ret_answer, VARLINK_ERROR("MethodNotFound"), json_object_new_object());
 }
 
-/* Instead of methods_answer(): connection.c calls this one. */
+/* Instead of methods_answer(): answering.c calls this one. */
 int __wrap_methods_answer(struct manager *manager, const struct peer *peer,
 			  struct varlink_call *call, struct answer *ret_answer);
 int __wrap_methods_answer(struct manager *manager, const struct peer *peer,
