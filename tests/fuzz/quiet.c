@@ -81,8 +81,3 @@ int log_start(void)
 void log_stop(void)
 {
 }
-
-uint64_t log_dropped(void)
-{
-	return 0;
-}
