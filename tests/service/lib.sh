@@ -95,3 +95,16 @@ journal_of() {
 	journalctl --sync
 	journalctl --after-cursor="$1" -o json -u duned.service | grep "\"MESSAGE_ID\":\"$id\""
 }
+
+# explain MARK [OPTION...]: what journalctl -x says of the messages since then is in /tmp/explained. No message lacks
+# a field that the catalog's text about it names.
+explain() {
+	mark=$1
+	shift
+	journalctl --update-catalog
+	journalctl --sync
+	journalctl --after-cursor="$mark" -x "$@" >/tmp/explained
+	if grep '@DUNE_' /tmp/explained; then
+		fail "a message lacks fields that its text names"
+	fi
+}

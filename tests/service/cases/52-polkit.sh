@@ -79,12 +79,8 @@ denied dora PermissionDenied "polkit is not running" dunectl reload
 journal_of "$mark" POLKIT_FAILED >/tmp/entries
 contains "\"DUNE_UID\":\"$(id -u dora)\"" /tmp/entries
 contains '"DUNE_METHOD":"io.dune.Manager.Reload"' /tmp/entries
-journalctl --update-catalog
-journalctl --after-cursor="$mark" -x -u duned.service >/tmp/explained
+explain "$mark" -u duned.service
 contains "Subject: polkit could not be asked about a call" /tmp/explained
-if grep '@DUNE_' /tmp/explained; then
-	fail "the message lacks fields that its text names"
-fi
 systemctl unmask --runtime polkit.service
 as dora dunectl reload
 
