@@ -104,7 +104,7 @@ static const struct {
 START_TEST(refuses)
 {
 	struct config_error error;
-	struct config config;
+	struct config config __attribute__((cleanup(config_done))) = { 0 };
 	char part[CONFIG_TEXT_MAX];
 
 	config_defaults(&config);
@@ -120,7 +120,6 @@ START_TEST(refuses)
 		ck_assert_str_eq(part, bad[_i].part);
 	else
 		ck_assert_uint_eq(error.caret_length, 1);
-	config_done(&config);
 }
 END_TEST
 
@@ -129,7 +128,7 @@ START_TEST(shows_a_part_of_a_long_line)
 {
 	char text[1024] = "[context]\n", part[CONFIG_TEXT_MAX];
 	struct config_error error;
-	struct config config;
+	struct config config __attribute__((cleanup(config_done))) = { 0 };
 
 	memset(text + strlen(text), ' ', 500);
 	strcat(text, "vcpus = 123456789");
@@ -141,14 +140,13 @@ START_TEST(shows_a_part_of_a_long_line)
 	ck_assert_uint_le(error.caret + error.caret_length, CONFIG_TEXT_MAX);
 	snprintf(part, sizeof(part), "%.9s", error.text + error.caret);
 	ck_assert_str_eq(part, "123456789");
-	config_done(&config);
 }
 END_TEST
 
 START_TEST(refuses_a_nul)
 {
 	struct config_error error;
-	struct config config;
+	struct config config __attribute__((cleanup(config_done))) = { 0 };
 
 	config_defaults(&config);
 	ck_assert_int_eq(config_parse("#\0", 2, "f", &config, &error), -EINVAL);
@@ -163,7 +161,7 @@ START_TEST(accepts)
 		"[context]\nprivate = 2M\nept = 1G\nprivate-max=8192K\n"
 		"vcpus = 007\n[contexts]\n[connections]\nper-user = 4096\n[access]\npolkit=yes";
 	struct config_error error;
-	struct config config;
+	struct config config __attribute__((cleanup(config_done))) = { 0 };
 
 	config_defaults(&config);
 	ck_assert_int_eq(config_parse(text, strlen(text), "f", &config, &error), 0);
@@ -194,7 +192,7 @@ START_TEST(refuses_contradictions)
 {
 	const char *text = contradictions[_i].text;
 	struct config_error error;
-	struct config config;
+	struct config config __attribute__((cleanup(config_done))) = { 0 };
 
 	config_defaults(&config);
 	ck_assert_int_eq(config_check(&config, &error), 0);
@@ -228,7 +226,7 @@ START_TEST(quotas)
 		"contexts = 0\n[quota cgroup /a/b]\ncontexts = 3\n[quota process]\ncontexts = 4\n"
 		"[quota user 1000]\nvcpus = 5\n";
 	struct config_error error;
-	struct config config;
+	struct config config __attribute__((cleanup(config_done))) = { 0 };
 	char printed[4096];
 
 	config_defaults(&config);
@@ -261,7 +259,6 @@ START_TEST(quotas)
 				  "[quota cgroup /a/b]\ncontexts = 3\n"
 				  "[quota cgroup /user.slice/user-1000.slice]\ncontexts = 0\n");
 	ck_assert_int_eq(config_format_quotas(&config.configured, printed, 100), -E2BIG);
-	config_done(&config);
 }
 END_TEST
 
@@ -272,7 +269,7 @@ START_TEST(run_time_quotas)
 				      "[quota group 7]\nept = 1G\n";
 	struct config_error error;
 	struct quota_rules rules;
-	struct config config;
+	struct config config __attribute__((cleanup(config_done))) = { 0 };
 	char origin[64];
 
 	config_defaults(&config);
@@ -346,7 +343,7 @@ START_TEST(drop_ins_in_order)
 {
 	char origin[300], expected[300];
 	struct config_error error;
-	struct config config;
+	struct config config __attribute__((cleanup(config_done))) = { 0 };
 
 	put_file("d.conf", "[contexts]\nper-user = 1\nper-host = 100\n");
 	put_file("d.conf.d/20.conf", "[contexts]\nper-user = 20\n");
@@ -384,12 +381,13 @@ END_TEST
 START_TEST(missing_files)
 {
 	struct config_error error;
-	struct config config;
+	struct config config __attribute__((cleanup(config_done))) = { 0 };
 
 	ck_assert_int_eq(config_load(path, 0, &config, &error), -ENOENT);
 	ck_assert_str_eq(error.file, path);
 	ck_assert_int_eq(config_load(path, 1, &config, &error), 0);
 	ck_assert_int_eq(USER_CONTEXTS(config.quotas), 64);
+	config_done(&config);
 	put_file("d.conf.d/10.conf", "[connections]\nper-user = 2000\n");
 	ck_assert_int_eq(config_load(path, 1, &config, &error), -EINVAL);
 	ck_assert_str_eq(error.file, path);
@@ -401,18 +399,20 @@ START_TEST(files_that_are_too_large_or_too_many)
 {
 	static char text[CONFIG_MAX_FILE + 2];
 	struct config_error error;
-	struct config config;
+	struct config config __attribute__((cleanup(config_done))) = { 0 };
 	char name[32];
 
 	memset(text, '#', CONFIG_MAX_FILE);
 	put_file("d.conf", text);
 	ck_assert_int_eq(config_load(path, 0, &config, &error), 0);
+	config_done(&config);
 	text[CONFIG_MAX_FILE] = '#';
 	put_file("d.conf", text);
 	ck_assert_int_eq(config_load(path, 0, &config, &error), -EFBIG);
 	put_file("d.conf", "");
 	for (int i = 0; i < CONFIG_MAX_DROPINS + 1; i++) {
 		ck_assert_int_eq(config_load(path, 0, &config, &error), 0);
+		config_done(&config);
 		snprintf(name, sizeof(name), "d.conf.d/%d.conf", i);
 		put_file(name, "");
 	}

@@ -82,11 +82,7 @@ END_TEST
 /* tests/unit/gate_shim.c says which mode a socket has as soon as it is there. */
 START_TEST(modes_from_the_beginning)
 {
-	char path[4096], preload[4200];
-
-	ck_assert_ptr_nonnull(realpath(build_folder(), path));
-	snprintf(preload, sizeof(preload), "%s/tests/unit/gate_shim.so", path);
-	ck_assert_int_eq(setenv("LD_PRELOAD", preload, 1), 0);
+	preload("gate_shim.so");
 	umask(0);
 	start();
 	unsetenv("LD_PRELOAD");

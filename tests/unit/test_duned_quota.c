@@ -32,12 +32,7 @@ static void start(const char *config)
 /* With tests/unit/gate_shim.c. */
 static void start_slow(const char *config)
 {
-	char path[4096], preload[4200];
-
-	ck_assert_ptr_nonnull(realpath(build_folder(), path));
-	snprintf(preload, sizeof(preload), "%s/tests/unit/gate_shim.so", path);
-	ck_assert_int_eq(access(preload, R_OK), 0);
-	ck_assert_int_eq(setenv("LD_PRELOAD", preload, 1), 0);
+	preload("gate_shim.so");
 	ck_assert_int_eq(setenv("GATE", gate, 1), 0);
 	start(config);
 	unsetenv("LD_PRELOAD");

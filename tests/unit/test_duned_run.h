@@ -110,6 +110,21 @@ static inline void service_exec(struct service *service, const char *program,
 	_exit(127);
 }
 
+/*
+ * What is spawned from here on has this library of the tests in it, until LD_PRELOAD is unset. Built with
+ * sanitizers it comes before their runtime, which would take that for a mistake.
+ */
+static inline void preload(const char *shim)
+{
+	char folder[4096], path[4200];
+
+	ck_assert_ptr_nonnull(realpath(build_folder(), folder));
+	snprintf(path, sizeof(path), "%s/tests/unit/%s", folder, shim);
+	ck_assert_int_eq(access(path, R_OK), 0);
+	ck_assert_int_eq(setenv("LD_PRELOAD", path, 1), 0);
+	ck_assert_int_eq(setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1), 0);
+}
+
 /* Starts build/<name> with these arguments, the last NULL. */
 static inline void service_spawn(struct service *service, const char *name, ...)
 {
