@@ -653,6 +653,25 @@ START_TEST(a_change_survives_who_asked)
 }
 END_TEST
 
+/* A disk that hangs holds neither the end of the service nor the quotas that were set before. */
+START_TEST(the_end_while_the_disk_hangs)
+{
+	start_slow("");
+	client_check(root, M("SetQuota"), "{\"scope\":\"host\",\"budget\":{\"vcpus\":6}}", OK);
+	file_write(gate, "");
+	client_send_call(root, M("SetQuota"), "{\"scope\":\"host\",\"budget\":{\"vcpus\":7}}", 0);
+	ck_assert(is_silent(root));
+	ck_assert_int_eq(kill(service.pid, SIGTERM), 0);
+	ck_assert_int_eq(service_wait(&service), 0);
+	ck_assert(file_has(service.log, "what was asked of it is lost"));
+	ck_assert(file_has(quotas_file, "vcpus = 6\n"));
+	ck_assert_int_eq(unlink(gate), 0);
+	close(root);
+	start("");
+	ck_assert(has_row(root, NULL, "host - vcpus 6 0 run-time"));
+}
+END_TEST
+
 /* SIGHUPs that come while one is served lead to one more look, at what is there then. */
 START_TEST(hangups_on_the_way)
 {
@@ -807,6 +826,7 @@ int main(void)
 		tcase_add_test(tests, hangup_signal);
 		tcase_add_loop_test(tests, nobody_waits_for_the_disk, 0, NR_ROWS(slow_calls));
 		tcase_add_test(tests, a_change_survives_who_asked);
+		tcase_add_test(tests, the_end_while_the_disk_hangs);
 		tcase_add_test(tests, hangups_on_the_way);
 		tcase_add_test(tests, calls_that_wait_have_a_limit);
 		tcase_add_test(tests, check_points_at_it);
