@@ -351,6 +351,7 @@ struct connection *connection_new(struct server *server, int fd, struct peer *pe
 	}
 	connection->server = server;
 	connection->peer = *peer;
+	connection->peer.start_ticks = &connection->start_ticks;
 	connection->generation = server->manager->generation;
 	*peer = (struct peer){ 0 };
 	connection->fd = fd;

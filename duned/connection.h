@@ -36,6 +36,7 @@ struct connection {
 	TAILQ_ENTRY(connection) link;	/* of the server */
 	struct server *server;
 	struct peer peer;
+	uint64_t start_ticks;		/* of the peer's process; 0: not read yet */
 	unsigned int generation;	/* of the configuration that the peer's standing is from */
 	int fd;
 	struct turn turn;	/* in the schedule */

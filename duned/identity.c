@@ -101,11 +101,25 @@ static bool has_ended(int pidfd)
 	return poll(&poller, 1, 0) != 0;
 }
 
+/* Of a process that is held it is read once: another one can't get its place. */
+static int read_start_once(const struct peer *peer, bool held, uint64_t *ret_start)
+{
+	int r = 0;
+
+	if (held && peer->start_ticks && *peer->start_ticks)
+		*ret_start = *peer->start_ticks;
+	else
+		r = read_start(peer->pid, ret_start);
+	if (!r && held && peer->start_ticks)
+		*peer->start_ticks = *ret_start;
+	return r;
+}
+
 static int read_process(const struct peer *peer, bool held, struct dune_labels *labels)
 {
 	uint64_t start, again;
 	char *cgroup = NULL;
-	int r = read_start(peer->pid, &start);
+	int r = read_start_once(peer, held, &start);
 
 	if (r < 0)
 		return r;

@@ -52,6 +52,7 @@ struct peer {
 	enum policy_socket socket;
 	int socket_fd;		/* borrowed from the connection; 0: none */
 	uint64_t connected_ticks;	/* when it was accepted, as processes' starts are told */
+	uint64_t *start_ticks;	/* the connection's place for the process's start, once read; NULL: none */
 	/* Supplementary groups, owned by whoever made the peer. */
 	uint32_t *groups;
 	size_t nr_groups;

@@ -103,6 +103,18 @@ static struct peer peer_of_pair(int pair[2])
 	return peer;
 }
 
+/* Linux 6.5 */
+static bool has_peer_pidfd(const struct peer *peer)
+{
+	socklen_t size = sizeof(int);
+	int pidfd, r;
+
+	r = getsockopt(peer->socket_fd, SOL_SOCKET, 77 /* SO_PEERPIDFD */, &pidfd, &size);
+	if (r == 0)
+		close(pidfd);
+	return r == 0;
+}
+
 START_TEST(ourselves)
 {
 	struct dune_labels labels, again;
@@ -119,6 +131,26 @@ START_TEST(ourselves)
 	peer.socket_fd = 0;
 	ck_assert_int_eq(identity_labels(&peer, &rules, &again), 0);
 	ck_assert_mem_eq(&labels, &again, sizeof(labels));
+	close(pair[0]);
+	close(pair[1]);
+	peer_done(&peer);
+}
+END_TEST
+
+/* Its start is read once for a connection, where the kernel holds the process for us. */
+START_TEST(a_start_that_is_known)
+{
+	struct dune_labels labels;
+	uint64_t start = 0;
+	int pair[2];
+	struct peer peer = peer_of_pair(pair);
+
+	peer.start_ticks = &start;
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), 0);
+	ck_assert_uint_eq(start, has_peer_pidfd(&peer) ? labels.creator_start : 0);
+	start = 12345;
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), 0);
+	ck_assert_int_eq(labels.creator_start == 12345, has_peer_pidfd(&peer));
 	close(pair[0]);
 	close(pair[1]);
 	peer_done(&peer);
@@ -180,16 +212,16 @@ START_TEST(a_process_that_has_ended)
 	siginfo_t ended;
 	pid_t child;
 	struct peer peer = peer_of_child(&child);
-	socklen_t size = sizeof(int);
-	int pidfd, r;
+	uint64_t start = 1;
+	bool held;
 
 	ck_assert_int_eq(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT), 0);
 	ck_assert_int_eq(ended.si_status, 0);
 	need_processes();
-	r = getsockopt(peer.socket_fd, SOL_SOCKET, 77 /* SO_PEERPIDFD, Linux 6.5 */, &pidfd, &size);
-	if (r == 0)
-		close(pidfd);
-	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), r == 0 ? -ESRCH : 0);
+	held = has_peer_pidfd(&peer);
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), held ? -ESRCH : 0);
+	peer.start_ticks = &start;
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), held ? -ESRCH : 0);
 	waitpid(child, NULL, 0);
 	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), -ESRCH);
 	close(peer.socket_fd);
@@ -222,6 +254,7 @@ int main(void)
 	tcase_add_loop_test(tests, start_of_a_process, 0, NR_ROWS(stats));
 	tcase_add_loop_test(tests, cgroup_of_a_label, 0, NR_ROWS(cgroups));
 	tcase_add_test(tests, ourselves);
+	tcase_add_test(tests, a_start_that_is_known);
 	tcase_add_test(tests, a_pid_used_again);
 	tcase_add_test(tests, a_process_that_has_ended);
 	tcase_add_test(tests, rules_about_cgroups);
