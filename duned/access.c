@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The list of administrators; see access.h. */
+/* Lists of users; see access.h. */
 #include "duned/access.h"
 
 #include <ctype.h>
@@ -12,7 +12,7 @@
 
 #include "duned/peer.h"
 
-#define WORD_MAX 64	/* bytes of a name */
+#define WORD_MAX 64 /* bytes of a name */
 
 static int parse_number(const char *word, uint32_t *ret_id)
 {
@@ -94,7 +94,7 @@ void access_format(const struct access_list *list, char *text, size_t size)
 					 list->entries[i].is_group ? "@" : "", list->entries[i].id);
 }
 
-bool access_is_administrator(const struct access_list *list, const struct peer *peer)
+bool access_names(const struct access_list *list, const struct peer *peer)
 {
 	if (!peer->identified)
 		return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The list of administrators: uids, user names and @groups of `[access] administrators`. Names are
+ * Lists of users: uids, user names and @groups of `[access] administrators` and `observers`. Names are
  * resolved when the configuration is read, never while a client waits.
  */
 #ifndef DUNED_ACCESS_H
@@ -35,6 +35,6 @@ int access_parse(const char *text, struct access_list *ret_list, const char **re
 void access_format(const struct access_list *list, char *text, size_t size);
 
 /* Does the list name the peer? Never for one that is not identified. */
-bool access_is_administrator(const struct access_list *list, const struct peer *peer);
+bool access_names(const struct access_list *list, const struct peer *peer);
 
 #endif

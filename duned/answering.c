@@ -18,8 +18,7 @@ void answering_renew_standing(void *data)
 
 	if (connection->generation == manager->generation)
 		return;
-	connection->peer.administrator =
-		access_is_administrator(&manager->config.administrators, &connection->peer);
+	manager_judge(manager, &connection->peer);
 	connection->generation = manager->generation;
 }
 

@@ -30,7 +30,10 @@ bool answering_waits(const struct connection *connection);
 /* Gives up the call that is on its way. */
 void answering_stop(struct connection *connection);
 
-/* Who is an administrator may have changed since the connection was accepted. `data` is the connection. */
+/*
+ * Who is an administrator or observer may have changed since the connection was accepted. `data` is the
+ * connection.
+ */
 void answering_renew_standing(void *data);
 
 #endif

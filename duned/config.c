@@ -36,6 +36,7 @@ const struct config_key config_keys[CONFIG_NR_KEYS] = {
 	KEY("connections", "calls-per-second", KEY_COUNT, calls_per_second, 20000, 0, 10000000),
 	KEY("connections", "idle", KEY_COUNT, idle_s, 600, 0, 1000000),
 	KEY("access", "administrators", KEY_ACCESS, administrators, 0, 0, 0),
+	KEY("access", "observers", KEY_ACCESS, observers, 0, 0, 0),
 	KEY("access", "polkit", KEY_SWITCH, polkit, 0, 0, 1),
 };
 

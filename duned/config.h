@@ -35,6 +35,7 @@ struct config {
 	int64_t calls_per_second; /* of one user; 0: no limit */
 	int64_t idle_s; /* without a call or stream; 0: for ever */
 	struct access_list administrators;
+	struct access_list observers;
 	int64_t polkit;			/* 1: asked about what the policy leaves open; 0: not */
 	struct quota_rules configured; /* from the files */
 	struct quota_rules quotas; /* in force: with those set at run time */

@@ -32,7 +32,7 @@ struct config_quota_key {
 	int64_t least, most;
 };
 
-#define CONFIG_NR_KEYS 12
+#define CONFIG_NR_KEYS 13
 
 extern const struct config_key config_keys[CONFIG_NR_KEYS];
 extern const struct config_quota_key config_quota_keys[QUOTA_NR_RESOURCES];

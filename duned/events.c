@@ -160,10 +160,21 @@ void events_init(struct events *events)
 	TAILQ_INIT(&events->subscriptions);
 }
 
-/* The event that frees its context is wanted by nobody who filters, yet ends the stream about it. */
+static bool may_see(const struct subscription *subscription, const struct dune_event *event)
+{
+	if (subscription->renew)
+		subscription->renew(subscription->data);
+	return policy_may(subscription->peer, subscription->access, event->owner);
+}
+
+/*
+ * The event that frees its context is wanted by nobody who filters, yet ends the stream about it. So does
+ * any, when the subscriber may not see the context any more.
+ */
 static bool ends_stream(const struct subscription *subscription, const struct dune_event *event)
 {
-	return event->type == DUNE_EVENT_FREED && subscription->filter.id == event->id;
+	return subscription->filter.id == event->id &&
+	       (event->type == DUNE_EVENT_FREED || !may_see(subscription, event));
 }
 
 static bool is_wanted(const struct subscription *subscription, const struct dune_event *event)
@@ -176,9 +187,7 @@ static bool is_wanted(const struct subscription *subscription, const struct dune
 		return false;
 	if (filter->types && (event->type >= 32 || !(filter->types & 1u << event->type)))
 		return false;
-	if (subscription->renew)
-		subscription->renew(subscription->data);
-	return policy_may(subscription->peer, subscription->access, event->owner);
+	return may_see(subscription, event);
 }
 
 /* What the module lost may have been anybody's. */

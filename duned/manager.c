@@ -207,6 +207,12 @@ static void cut(int64_t *value, uint64_t ceiling)
 }
 
 /* The most that a rule without a name allows; what it does not speak of is not limited. */
+void manager_judge(const struct manager *manager, struct peer *peer)
+{
+	peer->administrator = access_names(&manager->config.administrators, peer);
+	peer->observer = access_names(&manager->config.observers, peer);
+}
+
 static int64_t base_maximum(const struct config *config, enum quota_base base)
 {
 	int64_t maximum = config->quotas.base[base].values[QUOTA_CONTEXTS].maximum;

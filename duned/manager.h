@@ -71,6 +71,9 @@ void manager_drain(struct manager *manager);
  */
 int manager_settle(struct manager *manager);
 
+/* Writes to the peer what the configuration in force says that it is. */
+void manager_judge(const struct manager *manager, struct peer *peer);
+
 /* Limits of contexts: the configuration, cut to the module's ceilings when info is not NULL. */
 struct manager_limits {
 	struct config_limits defaults;

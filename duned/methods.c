@@ -87,12 +87,19 @@ int answer_device_failed(struct answer *answer, const char *operation, int error
 	return answer_error(answer, DUNE_ERROR("ModuleFailed"), json_finish(parameters, ok));
 }
 
-int answer_later(struct answer *answer, int submitted)
+int answer_later(struct request *request, struct job *job, struct answer *answer)
 {
-	if (submitted == -EBUSY)
-		return answer_quota(answer, "waiting_calls", NULL, NULL, WORKER_QUEUE,
-				    WORKER_QUEUE);
-	return submitted < 0 ? submitted : 1;
+	size_t room = worker_room(job);
+	int r = worker_submit(request->manager->worker, job);
+
+	if (!r) {
+		answer->job = job;
+		return 1;
+	}
+	job->kind->free(job);
+	return r == -EBUSY ?
+		       answer_quota(answer, "waiting_calls", NULL, NULL, (int64_t)room, room) :
+		       r;
 }
 
 int answer_listing(struct request *request, struct answer *answer, const char *name,

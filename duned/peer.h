@@ -14,8 +14,8 @@
 
 /*
  * Reads the credentials and groups of a connected socket. `identity_complete`: every uid of the
- * system has a number of its own here. Administrator and socket are left to the caller. 0 or
- * -errno; to be ended with peer_done().
+ * system has a number of its own here. Administrator, observer and socket are left to the
+ * caller. 0 or -errno; to be ended with peer_done().
  */
 int peer_read(int fd, bool identity_complete, struct peer *ret_peer);
 void peer_done(struct peer *peer);

@@ -6,22 +6,22 @@
 #define ASK POLICY_ASK
 #define YES POLICY_ALLOW
 
-/* Columns: unidentified, other, owner, administrator, root. */
+/* Columns: unidentified, other, observer, owner, administrator, root. */
 static const enum policy_verdict table[NR_POLICY_SOCKETS][NR_DUNE_ACCESS][NR_POLICY_RELATIONS] = {
 	[POLICY_PUBLIC] = {
-		[ACCESS_ANYONE]		= { YES, YES, YES, YES, YES },
-		[ACCESS_IDENTIFIED]	= { NO,  YES, YES, YES, YES },
-		[ACCESS_OBSERVER]	= { NO,  ASK, YES, YES, YES },
-		[ACCESS_OWNER]		= { NO,  ASK, YES, YES, YES },
-		[ACCESS_ADMINISTRATOR]	= { NO,  ASK, ASK, YES, YES },
+		[ACCESS_ANYONE]		= { YES, YES, YES, YES, YES, YES },
+		[ACCESS_IDENTIFIED]	= { NO,  YES, YES, YES, YES, YES },
+		[ACCESS_OBSERVER]	= { NO,  ASK, YES, YES, YES, YES },
+		[ACCESS_OWNER]		= { NO,  ASK, ASK, YES, YES, YES },
+		[ACCESS_ADMINISTRATOR]	= { NO,  ASK, ASK, ASK, YES, YES },
 	},
 	/* Kept free for those who have to see what is wrong while the other one is crowded. */
 	[POLICY_ADMIN] = {
-		[ACCESS_ANYONE]		= { NO,  NO,  NO,  YES, YES },
-		[ACCESS_IDENTIFIED]	= { NO,  NO,  NO,  YES, YES },
-		[ACCESS_OBSERVER]	= { NO,  NO,  NO,  YES, YES },
-		[ACCESS_OWNER]		= { NO,  NO,  NO,  YES, YES },
-		[ACCESS_ADMINISTRATOR]	= { NO,  NO,  NO,  YES, YES },
+		[ACCESS_ANYONE]		= { NO,  NO,  NO,  NO,  YES, YES },
+		[ACCESS_IDENTIFIED]	= { NO,  NO,  NO,  NO,  YES, YES },
+		[ACCESS_OBSERVER]	= { NO,  NO,  NO,  NO,  YES, YES },
+		[ACCESS_OWNER]		= { NO,  NO,  NO,  NO,  YES, YES },
+		[ACCESS_ADMINISTRATOR]	= { NO,  NO,  NO,  NO,  YES, YES },
 	},
 };
 
@@ -42,7 +42,9 @@ enum policy_relation policy_relation(const struct peer *peer, uint32_t owner)
 		return RELATION_ROOT;
 	if (peer->administrator)
 		return RELATION_ADMINISTRATOR;
-	return peer->uid == owner ? RELATION_OWNER : RELATION_OTHER;
+	if (peer->uid == owner)
+		return RELATION_OWNER;
+	return peer->observer ? RELATION_OBSERVER : RELATION_OTHER;
 }
 
 enum policy_relation policy_standing(const struct peer *peer)
@@ -55,7 +57,9 @@ static enum policy_relation standing_elsewhere(const struct peer *peer)
 {
 	enum policy_relation standing = policy_standing(peer);
 
-	return standing == RELATION_OWNER ? RELATION_OTHER : standing;
+	if (standing != RELATION_OWNER)
+		return standing;
+	return peer->observer ? RELATION_OBSERVER : RELATION_OTHER;
 }
 
 static bool is_about_objects(enum dune_access access)
@@ -79,6 +83,11 @@ bool policy_may_call(const struct peer *peer, enum dune_access access)
 bool policy_may(const struct peer *peer, enum dune_access access, uint32_t owner)
 {
 	return is_about_objects(access) && passes(peer, access, policy_relation(peer, owner));
+}
+
+bool policy_may_all(const struct peer *peer, enum dune_access access)
+{
+	return is_about_objects(access) && passes(peer, access, standing_elsewhere(peer));
 }
 
 static const char *ask(const struct peer *peer, enum dune_access access,

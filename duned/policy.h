@@ -16,6 +16,7 @@
 enum policy_relation {
 	RELATION_UNIDENTIFIED,	/* the uid may stand for several users */
 	RELATION_OTHER,		/* a user, not the object's owner */
+	RELATION_OBSERVER,	/* likewise, but one that may see what others have */
 	RELATION_OWNER,		/* the object's owner; in general: a user, who may own objects */
 	RELATION_ADMINISTRATOR,
 	RELATION_ROOT,
@@ -48,6 +49,7 @@ struct peer {
 	int32_t pid;
 	bool identified;	/* false: the uid may stand for several users */
 	bool administrator;	/* named by [access] administrators */
+	bool observer;		/* named by [access] observers */
 	enum policy_asked asked;	/* of a copy that lives for one call, else ASKED_NOT */
 	enum policy_socket socket;
 	int socket_fd;		/* borrowed from the connection; 0: none */
@@ -74,6 +76,9 @@ bool policy_may_call(const struct peer *peer, enum dune_access access);
  * false for an access that is about no object.
  */
 bool policy_may(const struct peer *peer, enum dune_access access, uint32_t owner);
+
+/* The same for objects of everybody. */
+bool policy_may_all(const struct peer *peer, enum dune_access access);
 
 /*
  * The polkit action that would let the peer call the method, or act through it on objects of others;

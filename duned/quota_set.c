@@ -163,17 +163,6 @@ static void free_change(struct job *job)
 	free(change);
 }
 
-static int submit(struct change *change, struct answer *answer)
-{
-	int r = worker_submit(change->manager->worker, &change->job);
-
-	if (!r)
-		answer->job = &change->job;
-	else
-		free_change(&change->job);
-	return answer_later(answer, r);
-}
-
 int method_set_quota(struct request *request, struct answer *answer)
 {
 	static const struct job_kind kind = { work, done, answer_change, free_change };
@@ -192,7 +181,7 @@ int method_set_quota(struct request *request, struct answer *answer)
 	if (!r && !manager->settings->source.quotas)
 		r = answer_not_saved(answer, NO_FILE, -ENOENT);
 	if (!r)
-		return submit(change, answer);
+		return answer_later(request, &change->job, answer);
 	free_change(&change->job);
 	return r;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * GetQuota: rules with what is used of them. Administrators see all, others what holds for
- * themselves.
+ * GetQuota: rules with what is used of them. Who may see everybody's contexts sees all, others what
+ * holds for themselves.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -63,7 +63,7 @@ static void add_row(struct listing *listing, const struct quota_rule *rule,
 		json_release(&listing->rules);
 }
 
-/* ---- for administrators ---- */
+/* ---- for those who see all ---- */
 
 static bool is_wanted(const struct listing *listing, const struct quota_key *account)
 {
@@ -159,7 +159,7 @@ static int add_own(struct listing *listing)
 
 static bool sees_all(const struct request *request)
 {
-	return policy_standing(request->peer) >= RELATION_ADMINISTRATOR;
+	return policy_may_all(request->peer, ACCESS_OBSERVER);
 }
 
 /* 0, 1 with an error in the answer, -errno. */
@@ -253,20 +253,16 @@ static void lookup_free(struct job *job)
 static int look_up(const struct listing *listing, struct answer *answer)
 {
 	static const struct job_kind kind = { lookup_work, NULL, lookup_answer, lookup_free };
+	struct request *request = listing->request;
 	struct lookup *lookup = calloc(1, sizeof(*lookup));
-	int r;
 
 	if (!lookup)
 		return -ENOMEM;
 	lookup->job.kind = &kind;
 	lookup->scope = listing->wanted.scope;
 	snprintf(lookup->name, sizeof(lookup->name), "%s", listing->name);
-	r = worker_submit(listing->request->manager->worker, &lookup->job);
-	if (!r)
-		answer->job = &lookup->job;
-	else
-		free(lookup);
-	return answer_later(answer, r);
+	lookup->job.of_onlooker = !policy_may_all(request->peer, ACCESS_ADMINISTRATOR);
+	return answer_later(request, &lookup->job, answer);
 }
 
 int method_get_quota(struct request *request, struct answer *answer)
@@ -276,7 +272,7 @@ int method_get_quota(struct request *request, struct answer *answer)
 
 	if (r)
 		return r;
-	/* For administrators only; others name themselves as they are shown. */
+	/* For those who see all only; others name themselves as they are shown. */
 	return listing.name && sees_all(request) ? look_up(&listing, answer) :
 						   show(&listing, answer);
 }

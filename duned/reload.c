@@ -145,24 +145,16 @@ static void reload_free(struct job *job)
 	free(job);
 }
 
-static int submit(struct manager *manager, const struct job_kind *kind, bool of_service,
-		  struct job **ret_job)
+static struct job *reload_new(struct manager *manager, const struct job_kind *kind)
 {
 	struct reload *reload = calloc(1, sizeof(*reload));
-	int r;
 
 	if (!reload)
-		return -ENOMEM;
-	reload->job = (struct job){ .kind = kind, .of_service = of_service };
+		return NULL;
+	reload->job.kind = kind;
 	reload->manager = manager;
 	reload->settings = manager->settings;
-	r = worker_submit(manager->worker, &reload->job);
-	if (r < 0) {
-		free(reload);
-		return r;
-	}
-	*ret_job = &reload->job;
-	return 0;
+	return &reload->job;
 }
 
 int method_reload(struct request *request, struct answer *answer)
@@ -170,10 +162,12 @@ int method_reload(struct request *request, struct answer *answer)
 	static const struct job_kind kind = { reload_work, reload_done, reload_answer,
 					      reload_free };
 	const char *bad;
+	struct job *job;
 
 	if (params_decode(request->call->parameters, NULL, 0, &bad) < 0)
 		return answer_bad_parameter(answer, bad);
-	return answer_later(answer, submit(request->manager, &kind, false, &answer->job));
+	job = reload_new(request->manager, &kind);
+	return job ? answer_later(request, job, answer) : -ENOMEM;
 }
 
 /* ---- for a signal ---- */
@@ -195,18 +189,19 @@ static void signal_done(struct job *job)
 static void submit_for_signal(struct manager *manager)
 {
 	static const struct job_kind kind = { reload_work, signal_done, NULL, reload_free };
+	struct job *job = reload_new(manager, &kind);
 	struct config_error error;
-	struct job *job;
-	int r;
 
 	manager->reload_again = false;
-	r = submit(manager, &kind, true, &job);
-	if (r < 0) {
-		config_fail(&error, r, "reload", "%s", strerror(-r));
+	if (!job) {
+		config_fail(&error, -ENOMEM, "reload", "out of memory");
 		reload_log_error(&error, "the configuration in force stays");
 		sd_notify(0, "READY=1");
 		return;
 	}
+	/* There is always room for it. */
+	job->of_service = true;
+	worker_submit(manager->worker, job);
 	manager->reloading = true;
 	job_release(job);
 }

@@ -27,11 +27,8 @@ int answer_error_string(struct answer *answer, const char *error, const char *ke
 int answer_bad_parameter(struct answer *answer, const char *parameter);
 int answer_device_failed(struct answer *answer, const char *operation, int error);
 
-/*
- * After a job for answer->job was submitted, with the result of that: busy is an error for the
- * client.
- */
-int answer_later(struct answer *answer, int submitted);
+/* Submits a job, which it takes: it answers later. No room for it is an error for the client. */
+int answer_later(struct request *request, struct job *job, struct answer *answer);
 
 /* A reply about all contexts of that name (NULL: any) that the peer may see. */
 int answer_listing(struct request *request, struct answer *answer, const char *name,

@@ -33,9 +33,14 @@ static bool ask_for_others(const struct request *request, struct answer *answer)
 	return select_ask(request, answer, policy_ask(request->peer, request->access));
 }
 
-/* The caller is told that there is none; the operator is told that it tried. */
-static void log_denied(const struct request *request, uint64_t id, uint32_t owner)
+/*
+ * A context that the caller may not see does not exist for it; one that it may see, but not act on, is
+ * refused. Either way the operator is told that it tried.
+ */
+static int deny(const struct request *request, struct answer *answer, uint64_t id, uint32_t owner)
 {
+	bool seen = policy_may(request->peer, ACCESS_OBSERVER, owner);
+
 	log_client_message(request->peer->uid, MESSAGE_ACCESS_DENIED,
 			   LOG_FIELDS(LOG_TEXT("DUNE_METHOD", request->call->method),
 				      LOG_NUMBER("DUNE_CONTEXT", id),
@@ -43,6 +48,8 @@ static void log_denied(const struct request *request, uint64_t id, uint32_t owne
 				      LOG_NUMBER("DUNE_PID", request->peer->pid)),
 			   "%.64s of context %" PRIu64 " of uid %u was refused (pid %d)",
 			   request->call->method, id, owner, request->peer->pid);
+	return answer_error_plain(answer, seen ? VARLINK_ERROR("PermissionDenied") :
+						 DUNE_ERROR("NoSuchContext"));
 }
 
 /* ---- by id ---- */
@@ -62,8 +69,7 @@ static int select_by_id(struct request *request, int64_t id, struct answer *answ
 	if (ask_for_others(request, answer))
 		return 1;
 	if (!r)
-		log_denied(request, stats.id, stats.owner);
-	/* The same words for "none" and "not yours". */
+		return deny(request, answer, stats.id, stats.owner);
 	return answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
 }
 
@@ -159,7 +165,7 @@ static int search_end(struct search *search, struct dune_stats *ret_stats)
 	if (ask_for_others(request, search->answer))
 		return 1;
 	if (search->denied_id)
-		log_denied(request, search->denied_id, search->denied_owner);
+		return deny(request, search->answer, search->denied_id, search->denied_owner);
 	return answer_error_plain(search->answer, DUNE_ERROR("NoSuchContext"));
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Which context a call is about, named by id or by name, among those that the caller may act on. Must
- * never tell a caller that a context of somebody else exists, and never let an attempt at one go
- * unlogged.
+ * never tell a caller that a context exists which it may not see, and never let an attempt at one that it
+ * may not act on go unlogged.
  */
 #ifndef DUNED_SELECT_H
 #define DUNED_SELECT_H

@@ -27,8 +27,7 @@ static int read_peer(const struct listener *listener, int fd, struct peer *ret_p
 	if (r < 0)
 		return r;
 	ret_peer->socket = listener->socket;
-	ret_peer->administrator =
-		access_is_administrator(&manager->config.administrators, ret_peer);
+	manager_judge(manager, ret_peer);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <ev.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -101,9 +102,16 @@ static void on_notice(struct ev_loop *loop, ev_async *watcher, int revents)
 	finish_all(watcher->data);
 }
 
+size_t worker_room(const struct job *job)
+{
+	if (job->of_service)
+		return SIZE_MAX;
+	return job->of_onlooker ? WORKER_ONLOOKERS : WORKER_QUEUE;
+}
+
 int worker_submit(struct worker *worker, struct job *job)
 {
-	if (!job->of_service && worker->nr_clients_jobs >= WORKER_QUEUE)
+	if (worker->nr_clients_jobs >= worker_room(job))
 		return -EBUSY;
 	worker->nr_clients_jobs += !job->of_service;
 	if (!worker->has_thread) {

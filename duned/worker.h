@@ -9,11 +9,13 @@
 #define DUNED_WORKER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/queue.h>
 
-#define WORKER_QUEUE  64 /* jobs of clients that wait or are being done */
-#define WORKER_STOP_S 5 /* that the end waits for those that were begun */
-#define WORKER_NAME   "duned-worker" /* of the thread */
+#define WORKER_QUEUE	 64 /* jobs of clients that wait or are being done */
+#define WORKER_ONLOOKERS 8 /* of those, before a client that may only look has to come back */
+#define WORKER_STOP_S	 5 /* that the end waits for those that were begun */
+#define WORKER_NAME	 "duned-worker" /* of the thread */
 
 struct answer;
 struct ev_loop;
@@ -38,6 +40,7 @@ struct job {
 	bool finished; /* these are the loop's */
 	bool released;
 	bool of_service;
+	bool of_onlooker; /* of one that may only look */
 	void (*ready)(void *data);
 	void *data;
 };
@@ -55,9 +58,12 @@ struct worker *worker_new(struct ev_loop *loop);
 bool worker_free(struct worker *worker);
 
 /*
- * Queues a job. -EBUSY when WORKER_QUEUE of clients are there; those of the service itself
- * (`of_service`) always find room: there is one at most.
+ * How many jobs of clients there may be before this one is refused: those who only look can't take the
+ * room of those who administrate. The service's own always find room: there is one at most.
  */
+size_t worker_room(const struct job *job);
+
+/* Queues a job. -EBUSY when there is no room for it. */
 int worker_submit(struct worker *worker, struct job *job);
 
 /* `ready` is called once, from the loop, when the job is finished; at once when it is. */

@@ -21,12 +21,12 @@
 #define DUNE_MAX_INTERVAL_MS	3600000
 #define DUNE_DEFAULT_INTERVAL_MS 1000
 
-/* What a caller must be; duned/policy.c has whom polkit may let do the last three. */
+/* What a caller must be; duned/policy.c has the table, and whom polkit may let do the last three. */
 enum dune_access {
 	ACCESS_ANYONE,		/* nothing */
 	ACCESS_IDENTIFIED,	/* a uid that means one user */
-	ACCESS_OBSERVER,	/* to see a context: its owner, an administrator or root */
-	ACCESS_OWNER,		/* to act on a context: the same */
+	ACCESS_OBSERVER,	/* to see a context: its owner, an observer, an administrator or root */
+	ACCESS_OWNER,		/* to act on a context: its owner, an administrator or root */
 	ACCESS_ADMINISTRATOR,	/* an administrator or root */
 	NR_DUNE_ACCESS,
 };

@@ -93,6 +93,15 @@ static const struct {
 	  "administrators wants uids, user names and @groups, not ?[m" },
 	{ "[access]\nadministrators = 1\nadministrators = 2", 3, 1, "administrators",
 	  "administrators is set twice" },
+	{ "[access]\nobservers = 1, @no-such-group-here", 2, 16, "@no-such-group-here",
+	  "observers names @no-such-group-here, who is not known here" },
+	{ "[access]\nobservers = 1 a/b", 2, 15, "a/b",
+	  "observers wants uids, user names and @groups, not a/b" },
+	{ "[access]\nobservers = 1\nadministrators = 2\nobservers = 3", 4, 1, "observers",
+	  "observers is set twice" },
+	{ "[access]\nobservers = 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 "
+	  "27 28 29 30 31 32 33",
+	  2, 100, "33", "observers names more than 32" },
 	{ "[access]\npolkit = maybe", 2, 10, "maybe", "polkit wants yes or no" },
 	{ "[access]\npolkit = Yes", 2, 10, "Yes", "polkit wants yes or no" },
 	{ "[access]\npolkit =", 2, 9, "", "polkit wants yes or no" },
@@ -159,9 +168,11 @@ START_TEST(accepts)
 	static const char text[] =
 		"# one\n; two\n\n  [contexts] \r\n per-user\t=  7 \r\nper-host=8\n"
 		"[context]\nprivate = 2M\nept = 1G\nprivate-max=8192K\n"
-		"vcpus = 007\n[contexts]\n[connections]\nper-user = 4096\n[access]\npolkit=yes";
+		"vcpus = 007\n[contexts]\n[connections]\nper-user = 4096\n[access]\npolkit=yes\n"
+		"administrators = 5\nobservers=@2,\t3";
 	struct config_error error;
 	struct config config __attribute__((cleanup(config_done))) = { 0 };
+	char list[64];
 
 	config_defaults(&config);
 	ck_assert_int_eq(config_parse(text, strlen(text), "f", &config, &error), 0);
@@ -174,6 +185,10 @@ START_TEST(accepts)
 	ck_assert_int_eq(config.connections_per_user, 4096);
 	ck_assert_int_eq(config.connections_per_host, 1024);
 	ck_assert_int_eq(config.polkit, 1);
+	access_format(&config.administrators, list, sizeof(list));
+	ck_assert_str_eq(list, "5");
+	access_format(&config.observers, list, sizeof(list));
+	ck_assert_str_eq(list, "@2 3");
 	ck_assert_int_eq(config_parse("[access]\npolkit = no", 20, "g", &config, &error), 0);
 	ck_assert_int_eq(config.polkit, 0);
 }
@@ -438,7 +453,7 @@ START_TEST(the_installed_file_shows_the_defaults)
 		strcat(text, key ? line + 1 : line);
 	}
 	fclose(file);
-	ck_assert_int_eq(keys, 14);
+	ck_assert_int_eq(keys, 15);
 	config_defaults(&defaults);
 	memset(&shown, 0, sizeof(shown));
 	quota_rules_init(&shown.configured);

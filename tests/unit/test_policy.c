@@ -23,16 +23,16 @@ static const struct {
 	enum dune_access access;
 	const char *verdicts;
 } cells[] = {
-	{ POLICY_PUBLIC, ACCESS_ANYONE, "yyyyy" },
-	{ POLICY_PUBLIC, ACCESS_IDENTIFIED, "nyyyy" },
-	{ POLICY_PUBLIC, ACCESS_OBSERVER, "nayyy" },
-	{ POLICY_PUBLIC, ACCESS_OWNER, "nayyy" },
-	{ POLICY_PUBLIC, ACCESS_ADMINISTRATOR, "naayy" },
-	{ POLICY_ADMIN, ACCESS_ANYONE, "nnnyy" },
-	{ POLICY_ADMIN, ACCESS_IDENTIFIED, "nnnyy" },
-	{ POLICY_ADMIN, ACCESS_OBSERVER, "nnnyy" },
-	{ POLICY_ADMIN, ACCESS_OWNER, "nnnyy" },
-	{ POLICY_ADMIN, ACCESS_ADMINISTRATOR, "nnnyy" },
+	{ POLICY_PUBLIC, ACCESS_ANYONE, "yyyyyy" },
+	{ POLICY_PUBLIC, ACCESS_IDENTIFIED, "nyyyyy" },
+	{ POLICY_PUBLIC, ACCESS_OBSERVER, "nayyyy" },
+	{ POLICY_PUBLIC, ACCESS_OWNER, "naayyy" },
+	{ POLICY_PUBLIC, ACCESS_ADMINISTRATOR, "naaayy" },
+	{ POLICY_ADMIN, ACCESS_ANYONE, "nnnnyy" },
+	{ POLICY_ADMIN, ACCESS_IDENTIFIED, "nnnnyy" },
+	{ POLICY_ADMIN, ACCESS_OBSERVER, "nnnnyy" },
+	{ POLICY_ADMIN, ACCESS_OWNER, "nnnnyy" },
+	{ POLICY_ADMIN, ACCESS_ADMINISTRATOR, "nnnnyy" },
 };
 
 START_TEST(cell)
@@ -79,23 +79,30 @@ END_TEST
 
 static const struct {
 	uint32_t uid;
-	bool identified, administrator;
+	bool identified, administrator, observer;
 	uint32_t owner;
 	enum policy_relation relation, standing;
 } relations[] = {
-	{ 0, true, false, 1000, RELATION_ROOT, RELATION_ROOT },
-	{ 0, true, false, 0, RELATION_ROOT, RELATION_ROOT },
-	{ 0, true, true, 1000, RELATION_ROOT, RELATION_ROOT },
-	{ 0, false, false, 0, RELATION_UNIDENTIFIED, RELATION_UNIDENTIFIED },
-	{ 0, false, true, 0, RELATION_UNIDENTIFIED, RELATION_UNIDENTIFIED },
-	{ 1000, true, false, 1000, RELATION_OWNER, RELATION_OWNER },
-	{ 1000, true, false, 1001, RELATION_OTHER, RELATION_OWNER },
-	{ 1000, true, false, 0, RELATION_OTHER, RELATION_OWNER },
-	{ 1000, true, true, 1000, RELATION_ADMINISTRATOR, RELATION_ADMINISTRATOR },
-	{ 1000, true, true, 1001, RELATION_ADMINISTRATOR, RELATION_ADMINISTRATOR },
-	{ 65534, true, false, 65534, RELATION_OWNER, RELATION_OWNER },
-	{ 65534, false, false, 65534, RELATION_UNIDENTIFIED, RELATION_UNIDENTIFIED },
-	{ 65534, false, true, 65534, RELATION_UNIDENTIFIED, RELATION_UNIDENTIFIED },
+	{ 0, true, false, false, 1000, RELATION_ROOT, RELATION_ROOT },
+	{ 0, true, false, false, 0, RELATION_ROOT, RELATION_ROOT },
+	{ 0, true, true, false, 1000, RELATION_ROOT, RELATION_ROOT },
+	{ 0, false, false, false, 0, RELATION_UNIDENTIFIED, RELATION_UNIDENTIFIED },
+	{ 0, false, true, false, 0, RELATION_UNIDENTIFIED, RELATION_UNIDENTIFIED },
+	{ 1000, true, false, false, 1000, RELATION_OWNER, RELATION_OWNER },
+	{ 1000, true, false, false, 1001, RELATION_OTHER, RELATION_OWNER },
+	{ 1000, true, false, false, 0, RELATION_OTHER, RELATION_OWNER },
+	{ 1000, true, true, false, 1000, RELATION_ADMINISTRATOR, RELATION_ADMINISTRATOR },
+	{ 1000, true, true, false, 1001, RELATION_ADMINISTRATOR, RELATION_ADMINISTRATOR },
+	{ 65534, true, false, false, 65534, RELATION_OWNER, RELATION_OWNER },
+	{ 65534, false, false, false, 65534, RELATION_UNIDENTIFIED, RELATION_UNIDENTIFIED },
+	{ 65534, false, true, false, 65534, RELATION_UNIDENTIFIED, RELATION_UNIDENTIFIED },
+	{ 1000, true, false, true, 1000, RELATION_OWNER, RELATION_OWNER },
+	{ 1000, true, false, true, 1001, RELATION_OBSERVER, RELATION_OWNER },
+	{ 1000, true, false, true, 0, RELATION_OBSERVER, RELATION_OWNER },
+	{ 1000, true, true, true, 1001, RELATION_ADMINISTRATOR, RELATION_ADMINISTRATOR },
+	{ 0, true, false, true, 1000, RELATION_ROOT, RELATION_ROOT },
+	{ 65534, false, false, true, 65534, RELATION_UNIDENTIFIED, RELATION_UNIDENTIFIED },
+	{ 65534, false, false, true, 1000, RELATION_UNIDENTIFIED, RELATION_UNIDENTIFIED },
 };
 
 START_TEST(relation)
@@ -103,50 +110,64 @@ START_TEST(relation)
 	const struct peer peer = { .uid = relations[_i].uid,
 				   .pid = 1,
 				   .identified = relations[_i].identified,
-				   .administrator = relations[_i].administrator };
+				   .administrator = relations[_i].administrator,
+				   .observer = relations[_i].observer };
 
 	ck_assert_int_eq(policy_relation(&peer, relations[_i].owner), relations[_i].relation);
 	ck_assert_int_eq(policy_standing(&peer), relations[_i].standing);
 }
 END_TEST
 
-/* The two questions that methods ask, for a peer of every kind. */
+/* The questions that methods ask, for a peer of every kind. */
 static const struct {
 	uint32_t uid;
-	bool identified, administrator;
+	bool identified, administrator, observer;
 	enum policy_socket socket;
 	enum dune_access access;
 	uint32_t owner;
-	bool may_call, may_act;
+	bool may_call, may_act, may_all;
 } rows[] = {
-	{ 0, true, false, POLICY_PUBLIC, ACCESS_ANYONE, 1000, true, false },
-	{ 1000, true, false, POLICY_PUBLIC, ACCESS_ANYONE, 1000, true, false },
-	{ 65534, false, false, POLICY_PUBLIC, ACCESS_ANYONE, 65534, true, false },
-	{ 0, true, false, POLICY_PUBLIC, ACCESS_IDENTIFIED, 1000, true, false },
-	{ 1000, true, false, POLICY_PUBLIC, ACCESS_IDENTIFIED, 1000, true, false },
-	{ 65534, false, false, POLICY_PUBLIC, ACCESS_IDENTIFIED, 65534, false, false },
-	{ 0, true, false, POLICY_PUBLIC, ACCESS_OWNER, 1000, true, true },
-	{ 1000, true, false, POLICY_PUBLIC, ACCESS_OWNER, 1000, true, true },
-	{ 1000, true, false, POLICY_PUBLIC, ACCESS_OWNER, 1001, true, false },
-	{ 1000, true, false, POLICY_PUBLIC, ACCESS_OWNER, 0, true, false },
-	{ 1000, true, true, POLICY_PUBLIC, ACCESS_OWNER, 0, true, true },
-	{ 65534, true, false, POLICY_PUBLIC, ACCESS_OWNER, 65534, true, true },
-	{ 65534, false, false, POLICY_PUBLIC, ACCESS_OWNER, 65534, false, false },
-	{ 0, false, false, POLICY_PUBLIC, ACCESS_OWNER, 0, false, false },
-	{ 1000, true, false, POLICY_PUBLIC, ACCESS_OBSERVER, 1000, true, true },
-	{ 1000, true, false, POLICY_PUBLIC, ACCESS_OBSERVER, 1001, true, false },
-	{ 1000, true, true, POLICY_PUBLIC, ACCESS_OBSERVER, 1001, true, true },
-	{ 65534, false, false, POLICY_PUBLIC, ACCESS_OBSERVER, 65534, false, false },
-	{ 0, true, false, POLICY_PUBLIC, ACCESS_ADMINISTRATOR, 1000, true, true },
-	{ 1000, true, true, POLICY_PUBLIC, ACCESS_ADMINISTRATOR, 0, true, true },
-	{ 1000, true, false, POLICY_PUBLIC, ACCESS_ADMINISTRATOR, 1000, false, false },
-	{ 0, true, false, POLICY_PUBLIC, NR_DUNE_ACCESS, 0, false, false },
-	{ 0, true, false, POLICY_ADMIN, ACCESS_ANYONE, 0, true, false },
-	{ 0, true, false, POLICY_ADMIN, ACCESS_OWNER, 1000, true, true },
-	{ 1000, true, true, POLICY_ADMIN, ACCESS_OWNER, 0, true, true },
-	{ 1000, true, false, POLICY_ADMIN, ACCESS_OWNER, 1000, false, false },
-	{ 1000, true, false, POLICY_ADMIN, ACCESS_ANYONE, 1000, false, false },
-	{ 65534, false, false, POLICY_ADMIN, ACCESS_ANYONE, 65534, false, false },
+	{ 0, true, false, false, POLICY_PUBLIC, ACCESS_ANYONE, 1000, true, false, false },
+	{ 1000, true, false, false, POLICY_PUBLIC, ACCESS_ANYONE, 1000, true, false, false },
+	{ 65534, false, false, false, POLICY_PUBLIC, ACCESS_ANYONE, 65534, true, false, false },
+	{ 0, true, false, false, POLICY_PUBLIC, ACCESS_IDENTIFIED, 1000, true, false, false },
+	{ 1000, true, false, false, POLICY_PUBLIC, ACCESS_IDENTIFIED, 1000, true, false, false },
+	{ 65534, false, false, false, POLICY_PUBLIC, ACCESS_IDENTIFIED, 65534, false, false,
+	  false },
+	{ 0, true, false, false, POLICY_PUBLIC, ACCESS_OWNER, 1000, true, true, true },
+	{ 1000, true, false, false, POLICY_PUBLIC, ACCESS_OWNER, 1000, true, true, false },
+	{ 1000, true, false, false, POLICY_PUBLIC, ACCESS_OWNER, 1001, true, false, false },
+	{ 1000, true, false, false, POLICY_PUBLIC, ACCESS_OWNER, 0, true, false, false },
+	{ 1000, true, true, false, POLICY_PUBLIC, ACCESS_OWNER, 0, true, true, true },
+	{ 65534, true, false, false, POLICY_PUBLIC, ACCESS_OWNER, 65534, true, true, false },
+	{ 65534, false, false, false, POLICY_PUBLIC, ACCESS_OWNER, 65534, false, false, false },
+	{ 0, false, false, false, POLICY_PUBLIC, ACCESS_OWNER, 0, false, false, false },
+	{ 1000, true, false, false, POLICY_PUBLIC, ACCESS_OBSERVER, 1000, true, true, false },
+	{ 1000, true, false, false, POLICY_PUBLIC, ACCESS_OBSERVER, 1001, true, false, false },
+	{ 1000, true, true, false, POLICY_PUBLIC, ACCESS_OBSERVER, 1001, true, true, true },
+	{ 65534, false, false, false, POLICY_PUBLIC, ACCESS_OBSERVER, 65534, false, false, false },
+	{ 0, true, false, false, POLICY_PUBLIC, ACCESS_ADMINISTRATOR, 1000, true, true, true },
+	{ 1000, true, true, false, POLICY_PUBLIC, ACCESS_ADMINISTRATOR, 0, true, true, true },
+	{ 1000, true, false, false, POLICY_PUBLIC, ACCESS_ADMINISTRATOR, 1000, false, false,
+	  false },
+	{ 0, true, false, false, POLICY_PUBLIC, NR_DUNE_ACCESS, 0, false, false, false },
+	{ 0, true, false, false, POLICY_ADMIN, ACCESS_ANYONE, 0, true, false, false },
+	{ 0, true, false, false, POLICY_ADMIN, ACCESS_OWNER, 1000, true, true, true },
+	{ 1000, true, true, false, POLICY_ADMIN, ACCESS_OWNER, 0, true, true, true },
+	{ 1000, true, false, false, POLICY_ADMIN, ACCESS_OWNER, 1000, false, false, false },
+	{ 1000, true, false, false, POLICY_ADMIN, ACCESS_ANYONE, 1000, false, false, false },
+	{ 65534, false, false, false, POLICY_ADMIN, ACCESS_ANYONE, 65534, false, false, false },
+	{ 1000, true, false, true, POLICY_PUBLIC, ACCESS_IDENTIFIED, 1000, true, false, false },
+	{ 1000, true, false, true, POLICY_PUBLIC, ACCESS_OBSERVER, 1000, true, true, true },
+	{ 1000, true, false, true, POLICY_PUBLIC, ACCESS_OBSERVER, 1001, true, true, true },
+	{ 1000, true, false, true, POLICY_PUBLIC, ACCESS_OBSERVER, 0, true, true, true },
+	{ 1000, true, false, true, POLICY_PUBLIC, ACCESS_OWNER, 1000, true, true, false },
+	{ 1000, true, false, true, POLICY_PUBLIC, ACCESS_OWNER, 1001, true, false, false },
+	{ 1000, true, false, true, POLICY_PUBLIC, ACCESS_ADMINISTRATOR, 1000, false, false, false },
+	{ 1000, true, true, true, POLICY_PUBLIC, ACCESS_OWNER, 1001, true, true, true },
+	{ 65534, false, false, true, POLICY_PUBLIC, ACCESS_OBSERVER, 1000, false, false, false },
+	{ 1000, true, false, true, POLICY_ADMIN, ACCESS_ANYONE, 1000, false, false, false },
+	{ 1000, true, false, true, POLICY_ADMIN, ACCESS_OBSERVER, 1001, false, false, false },
 };
 
 START_TEST(row)
@@ -155,10 +176,12 @@ START_TEST(row)
 				   .pid = 1,
 				   .identified = rows[_i].identified,
 				   .administrator = rows[_i].administrator,
+				   .observer = rows[_i].observer,
 				   .socket = rows[_i].socket };
 
 	ck_assert_int_eq(policy_may_call(&peer, rows[_i].access), rows[_i].may_call);
 	ck_assert_int_eq(policy_may(&peer, rows[_i].access, rows[_i].owner), rows[_i].may_act);
+	ck_assert_int_eq(policy_may_all(&peer, rows[_i].access), rows[_i].may_all);
 }
 END_TEST
 
@@ -169,13 +192,14 @@ START_TEST(polkit_decides_what_the_table_leaves_open)
 {
 	static const struct {
 		uint32_t uid;
-		bool identified, administrator;
+		bool identified, administrator, observer;
 	} peers[NR_POLICY_RELATIONS] = {
-		[RELATION_UNIDENTIFIED] = { 1000, false, false },
-		[RELATION_OTHER] = { 1000, true, false },
-		[RELATION_OWNER] = { 2000, true, false },
-		[RELATION_ADMINISTRATOR] = { 1000, true, true },
-		[RELATION_ROOT] = { 0, true, false },
+		[RELATION_UNIDENTIFIED] = { 1000, false, false, true },
+		[RELATION_OTHER] = { 1000, true, false, false },
+		[RELATION_OBSERVER] = { 1000, true, false, true },
+		[RELATION_OWNER] = { 2000, true, false, true },
+		[RELATION_ADMINISTRATOR] = { 1000, true, true, true },
+		[RELATION_ROOT] = { 0, true, false, true },
 	};
 	const bool objects = policy_action(cells[_i].access) != NULL;
 
@@ -183,6 +207,7 @@ START_TEST(polkit_decides_what_the_table_leaves_open)
 		struct peer peer = { .uid = peers[i].uid,
 				     .identified = peers[i].identified,
 				     .administrator = peers[i].administrator,
+				     .observer = peers[i].observer,
 				     .socket = cells[_i].socket };
 		const char letter = cells[_i].verdicts[i];
 
@@ -203,26 +228,26 @@ START_TEST(polkit_decides_what_the_table_leaves_open)
 END_TEST
 
 /*
- * A letter for each kind of caller (unidentified, user, administrator, root): does the method, and do
- * objects of others, wait for polkit?
+ * A letter for each kind of caller (unidentified, user, observer, administrator, root): does the method,
+ * and do objects of others, wait for polkit?
  */
 static const struct {
 	enum policy_socket socket;
 	enum dune_access access;
 	const char *calls, *objects, *action;
 } asked[] = {
-	{ POLICY_PUBLIC, ACCESS_ANYONE, "nnnn", "nnnn", NULL },
-	{ POLICY_PUBLIC, ACCESS_IDENTIFIED, "nnnn", "nnnn", NULL },
-	{ POLICY_PUBLIC, ACCESS_OBSERVER, "nnnn", "nann", "io.dune.manager.observe" },
-	{ POLICY_PUBLIC, ACCESS_OWNER, "nnnn", "nann", "io.dune.manager.manage" },
-	{ POLICY_PUBLIC, ACCESS_ADMINISTRATOR, "nann", "nann", "io.dune.manager.configure" },
-	{ POLICY_ADMIN, ACCESS_ANYONE, "nnnn", "nnnn", NULL },
-	{ POLICY_ADMIN, ACCESS_IDENTIFIED, "nnnn", "nnnn", NULL },
-	{ POLICY_ADMIN, ACCESS_OBSERVER, "nnnn", "nnnn", "io.dune.manager.observe" },
-	{ POLICY_ADMIN, ACCESS_OWNER, "nnnn", "nnnn", "io.dune.manager.manage" },
-	{ POLICY_ADMIN, ACCESS_ADMINISTRATOR, "nnnn", "nnnn", "io.dune.manager.configure" },
-	{ POLICY_PUBLIC, NR_DUNE_ACCESS, "nnnn", "nnnn", NULL },
-	{ NR_POLICY_SOCKETS, ACCESS_OWNER, "nnnn", "nnnn", "io.dune.manager.manage" },
+	{ POLICY_PUBLIC, ACCESS_ANYONE, "nnnnn", "nnnnn", NULL },
+	{ POLICY_PUBLIC, ACCESS_IDENTIFIED, "nnnnn", "nnnnn", NULL },
+	{ POLICY_PUBLIC, ACCESS_OBSERVER, "nnnnn", "nannn", "io.dune.manager.observe" },
+	{ POLICY_PUBLIC, ACCESS_OWNER, "nnnnn", "naann", "io.dune.manager.manage" },
+	{ POLICY_PUBLIC, ACCESS_ADMINISTRATOR, "naann", "naann", "io.dune.manager.configure" },
+	{ POLICY_ADMIN, ACCESS_ANYONE, "nnnnn", "nnnnn", NULL },
+	{ POLICY_ADMIN, ACCESS_IDENTIFIED, "nnnnn", "nnnnn", NULL },
+	{ POLICY_ADMIN, ACCESS_OBSERVER, "nnnnn", "nnnnn", "io.dune.manager.observe" },
+	{ POLICY_ADMIN, ACCESS_OWNER, "nnnnn", "nnnnn", "io.dune.manager.manage" },
+	{ POLICY_ADMIN, ACCESS_ADMINISTRATOR, "nnnnn", "nnnnn", "io.dune.manager.configure" },
+	{ POLICY_PUBLIC, NR_DUNE_ACCESS, "nnnnn", "nnnnn", NULL },
+	{ NR_POLICY_SOCKETS, ACCESS_OWNER, "nnnnn", "nnnnn", "io.dune.manager.manage" },
 };
 
 START_TEST(who_waits_for_polkit)
@@ -230,6 +255,7 @@ START_TEST(who_waits_for_polkit)
 	const struct peer peers[] = {
 		{ .uid = 1000, .socket = asked[_i].socket },
 		{ .uid = 1000, .identified = true, .socket = asked[_i].socket },
+		{ .uid = 1000, .identified = true, .observer = true, .socket = asked[_i].socket },
 		{ .uid = 1000,
 		  .identified = true,
 		  .administrator = true,
@@ -318,7 +344,7 @@ START_TEST(methods_have_the_right_access)
 }
 END_TEST
 
-/* ---- administrators ---- */
+/* ---- lists of users ---- */
 
 static const struct {
 	const char *text;
@@ -346,7 +372,7 @@ static const struct {
 	  -E2BIG, "33" },
 };
 
-START_TEST(administrators)
+START_TEST(a_list)
 {
 	struct access_list list = { .count = 77 };
 	const char *bad;
@@ -363,7 +389,7 @@ START_TEST(administrators)
 }
 END_TEST
 
-START_TEST(who_is_an_administrator)
+START_TEST(whom_a_list_names)
 {
 	uint32_t groups[] = { 4, 27 };
 	struct peer peer = { .uid = 1000,
@@ -384,9 +410,9 @@ START_TEST(who_is_an_administrator)
 
 	for (int i = 0; i < NR_ROWS(expected); i++) {
 		ck_assert_int_eq(access_parse(expected[i].text, &list, &bad), 0);
-		ck_assert_int_eq(access_is_administrator(&list, &peer), expected[i].is);
+		ck_assert_int_eq(access_names(&list, &peer), expected[i].is);
 		peer.identified = false;
-		ck_assert(!access_is_administrator(&list, &peer));
+		ck_assert(!access_names(&list, &peer));
 		peer.identified = true;
 	}
 }
@@ -404,7 +430,7 @@ START_TEST(the_kernel_tells_who_it_is)
 	ck_assert_uint_eq(peer.uid, geteuid());
 	ck_assert_uint_eq(peer.gid, getegid());
 	ck_assert_int_eq(peer.pid, getpid());
-	ck_assert(peer.identified && !peer.administrator);
+	ck_assert(peer.identified && !peer.administrator && !peer.observer);
 	ck_assert_uint_eq(peer.nr_groups, (size_t)getgroups(0, NULL));
 	ck_assert(peer_in_group(&peer, getegid()));
 	peer_done(&peer);
@@ -429,8 +455,8 @@ int main(void)
 	tcase_add_loop_test(tests, relation, 0, NR_ROWS(relations));
 	tcase_add_loop_test(tests, row, 0, NR_ROWS(rows));
 	tcase_add_test(tests, methods_have_the_right_access);
-	tcase_add_loop_test(tests, administrators, 0, NR_ROWS(lists));
-	tcase_add_test(tests, who_is_an_administrator);
+	tcase_add_loop_test(tests, a_list, 0, NR_ROWS(lists));
+	tcase_add_test(tests, whom_a_list_names);
 	tcase_add_test(tests, the_kernel_tells_who_it_is);
 	suite_add_tcase(suite, tests);
 	return suite_run(suite);
