@@ -254,6 +254,39 @@ START_TEST(never_asked)
 }
 END_TEST
 
+/* Of what an observer sees polkit is not asked; of what it does not do it is, and a no is told as one. */
+START_TEST(observers)
+{
+	const char *denied = why("manage", POLKIT_NO);
+	char parameters[96];
+	int alice, context;
+	int64_t id;
+
+	bus_start(&service);
+	fake_start(SAY_NO);
+	start_service(POLKIT "observers = 4001\n");
+	context = create(root, "of-root", &id);
+	alice = client_new_as(&service, ALICE);
+	snprintf(parameters, sizeof(parameters), "{\"id\":%lld}", (long long)id);
+	json_object_put(client_call(alice, M("Inspect"), parameters, NULL));
+	json_object_put(client_call(alice, M("Stats"), "{\"name\":\"of-root\"}", NULL));
+	ck_assert_uint_eq(fake->asked, 0);
+	client_check(alice, M("Kill"), parameters, denied);
+	client_check(alice, M("Kill"), "{\"name\":\"of-root\"}", denied);
+	ck_assert_uint_eq(fake->asked, 2);
+	ck_assert_str_eq(fake->last.action, "io.dune.manager.manage");
+	client_check(alice, M("Reload"), NULL, why("configure", POLKIT_NO));
+	service_wait_log(&service, "client of uid 4001: io.dune.Manager.Kill of context");
+	fake->manner = SAY_YES;
+	/* It has no process yet. */
+	client_check(alice, M("Kill"), parameters,
+		     "{\"error\":\"io.dune.Manager.NoProcess\",\"parameters\":{}}");
+	ck_assert_uint_eq(fake->asked, 4);
+	close(context);
+	close(alice);
+}
+END_TEST
+
 START_TEST(not_asked_unless_configured)
 {
 	int alice;
@@ -661,6 +694,7 @@ int main(void)
 		tcase_add_test(tests, contexts_of_others);
 		tcase_add_test(tests, none_or_not_yours);
 		tcase_add_test(tests, never_asked);
+		tcase_add_test(tests, observers);
 		tcase_add_test(tests, not_asked_unless_configured);
 		tcase_add_loop_test(tests, anything_but_a_yes_is_a_no, 0, NR_ROWS(manners));
 		tcase_add_test(tests, no_polkit);

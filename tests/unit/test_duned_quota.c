@@ -720,6 +720,37 @@ START_TEST(calls_that_wait_have_a_limit)
 }
 END_TEST
 
+/* Who may only look takes few of those places: there is one for who administrates. */
+START_TEST(observers_leave_room)
+{
+	static const char name[] = "{\"scope\":\"user\",\"name\":\"root\"}";
+	int fds[WORKER_ONLOOKERS + 1], other = WORKER_ONLOOKERS;
+
+	start_slow("[access]\nobservers = 4001\n");
+	file_write(gate, "");
+	for (int i = 0; i <= WORKER_ONLOOKERS; i++) {
+		fds[i] = client_new_as(&service, ALICE);
+		client_send_call(fds[i], M("GetQuota"), name, 0);
+		json_object_put(client_call(root, M("Info"), NULL, NULL));
+	}
+	ck_assert_str_eq(client_receive(fds[other]),
+			 "{\"error\":\"io.dune.Manager.QuotaExceeded\",\"parameters\":{\"limit\":"
+			 "\"waiting_calls\",\"maximum\":8,\"used\":8}}");
+	/* What needs no name is answered. */
+	ck_assert(has_row(fds[other], NULL, "host - contexts 1024 0 default"));
+	client_send_call(root, M("SetQuota"), "{\"scope\":\"host\",\"budget\":{\"contexts\":5}}",
+			 0);
+	ck_assert(is_silent(root));
+	ck_assert_int_eq(unlink(gate), 0);
+	ck_assert_str_eq(client_receive(root), OK);
+	for (int i = 0; i < WORKER_ONLOOKERS; i++)
+		json_object_put(client_expect(fds[i], NULL, false, NULL));
+	json_object_put(client_call(fds[other], M("GetQuota"), name, NULL));
+	for (int i = 0; i <= WORKER_ONLOOKERS; i++)
+		close(fds[i]);
+}
+END_TEST
+
 START_TEST(check_points_at_it)
 {
 	char expected[300];
@@ -829,6 +860,7 @@ int main(void)
 		tcase_add_test(tests, the_end_while_the_disk_hangs);
 		tcase_add_test(tests, hangups_on_the_way);
 		tcase_add_test(tests, calls_that_wait_have_a_limit);
+		tcase_add_test(tests, observers_leave_room);
 		tcase_add_test(tests, check_points_at_it);
 		tcase_add_test(tests, check_knows_the_run_time_quotas);
 		tcase_add_test(tests, other_limits);

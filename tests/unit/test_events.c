@@ -296,6 +296,35 @@ START_TEST(a_stream_about_one_context_ends_with_it)
 }
 END_TEST
 
+static void take_standing(void *data)
+{
+	((struct peer *)data)->observer = false;
+}
+
+/* Also by an event that it did not ask for, as the first that it may not see. */
+START_TEST(a_stream_about_one_context_ends_with_the_standing)
+{
+	struct peer peer = { .uid = 1000, .identified = true, .observer = true };
+	struct event_filter filter = { .id = 3, .types = 1u << DUNE_EVENT_ENDED };
+	struct subscription *one = subscribe(&peer, filter), *all, *own;
+
+	all = subscribe(&peer, (struct event_filter){ 0 });
+	own = subscribe(&alice, (struct event_filter){ .id = 4 });
+	publish(DUNE_EVENT_RUNNING, 3, 0, "n");
+	ck_assert(!subscription_ready(one));
+	expect(all, REPLY("\"events\":[" EVENT("running", "3", "0", "n") "]"));
+	subscription_watch(one, NULL, take_standing, &peer);
+	publish(DUNE_EVENT_RUNNING, 3, 0, "n");
+	expect(one, "{\"parameters\":{}}");
+	ck_assert(!subscription_ready(all));
+	publish(DUNE_EVENT_RUNNING, 4, 1000, "n");
+	expect(own, REPLY("\"events\":[" EVENT("running", "4", "1000", "n") "]"));
+	subscription_free(one);
+	subscription_free(all);
+	subscription_free(own);
+}
+END_TEST
+
 START_TEST(a_failed_device_ends_all)
 {
 	struct subscription *subscription = subscribe(&alice, (struct event_filter){ 0 });
@@ -322,6 +351,7 @@ int main(void)
 	tcase_add_test(tests, a_queue_is_limited_in_bytes_too);
 	tcase_add_test(tests, what_the_module_lost_reaches_everybody);
 	tcase_add_test(tests, a_stream_about_one_context_ends_with_it);
+	tcase_add_test(tests, a_stream_about_one_context_ends_with_the_standing);
 	tcase_add_test(tests, a_failed_device_ends_all);
 	suite_add_tcase(suite, tests);
 	return suite_run(suite);
