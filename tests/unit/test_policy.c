@@ -446,6 +446,8 @@ int main(void)
 	Suite *suite = suite_create("policy");
 	TCase *tests = tcase_create("policy");
 
+	/* Python takes its time on a busy machine. */
+	tcase_set_timeout(tests, 60);
 	tcase_add_loop_test(tests, cell, 0, NR_ROWS(cells));
 	tcase_add_test(tests, every_cell_is_tested);
 	tcase_add_test(tests, outside_of_the_table_is_refused);
