@@ -428,7 +428,7 @@ check-debug: user
 	@B=$(B) tests/vm/run --kernel debug $(CASES)
 
 .PHONY: check-soak
-## check-soak	a million VM exits and EPT violations, 100,000 contexts, on one and two CPUs (an hour)
+## check-soak	a million VM exits and EPT violations, 100,000 contexts, on one and two CPUs (two hours)
 check-soak: all
 	@B=$(B) tests/vm/run soak-long soak-long-smp
 
