@@ -295,9 +295,10 @@ int dune_client_watch(struct dune_client *client, uint64_t id, const char *name,
 
 /*
  * What happens to contexts, until the function given returns other than 0, which is returned then, or,
- * with an id, until that context was freed. name: contexts of that name, later ones too; neither: all
- * that the caller may see. types: nr_types names of dune_client_event.type; 0: all. What is passed to
- * the function is freed when it returns. The timeout holds for the first reply only. Ends the connection.
+ * with an id, until that context was freed or the caller may not see it any more. name: contexts of
+ * that name, later ones too; neither: all that the caller may see. types: nr_types names of
+ * dune_client_event.type; 0: all. What is passed to the function is freed when it returns. The timeout
+ * holds for the first reply only. Ends the connection.
  */
 int dune_client_events(struct dune_client *client, uint64_t id, const char *name,
 		       const char *const *types, size_t nr_types,
