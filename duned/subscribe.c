@@ -14,6 +14,7 @@
 #include "duned/events.h"
 #include "duned/json.h"
 #include "duned/request.h"
+#include "duned/select.h"
 #include "proto/names.h"
 
 /* The type's number; 0 for one that there is not, or that nobody can subscribe to. */
@@ -79,15 +80,14 @@ static int decode_filter(struct request *request, struct answer *answer,
 /* The state of the one context that a stream is about. */
 static int answer_one(struct request *request, uint64_t id, struct answer *answer)
 {
+	const struct selector selector = { .id = { .set = true, .value = (int64_t)id } };
 	struct json_object *parameters, *contexts;
 	struct dune_stats stats;
-	int r = context_by_id(&request->manager->device, id, &stats);
+	int r = select_context(request, &selector, answer, &stats);
 	bool ok;
 
-	if (r && r != -ENOENT)
-		return answer_device_failed(answer, "stats", r);
-	if (r || !policy_may(request->peer, request->access, stats.owner))
-		return answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
+	if (r)
+		return r;
 	contexts = json_object_new_array();
 	ok = json_append(contexts, context_json(&stats));
 	parameters = json_object_new_object();

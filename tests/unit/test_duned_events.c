@@ -253,6 +253,9 @@ START_TEST(strangers_see_nothing)
 	snprintf(filter, sizeof(filter), "{\"id\":%lld}", (long long)id);
 	client_send_call(other, M("Events"), filter, VARLINK_MORE);
 	json_object_put(client_expect(other, M("NoSuchContext"), false, NULL));
+	service_wait_log(&service,
+			 "client of uid 4001: io.dune.Manager.Events of context 1 of uid 0 "
+			 "was refused");
 	ck_assert_uint_eq(subscribe(stranger.fd, NULL), 0);
 	move(context, "arlpx");
 	close(context);
