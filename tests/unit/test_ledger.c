@@ -101,27 +101,41 @@ static void create(const struct charge *charge, const uint64_t *limits, const ch
 	ck_assert_int_eq(device_create(&device, &creation, fd, id), 0);
 }
 
-/* As the service does it: counted before the module is asked. */
-static void create_own(void)
+/* Counted before the module is asked, as the service does it. */
+static struct ledger_entry *reserve(struct charge *charge, uint64_t limits[DUNE_NR_LIMITS])
 {
-	struct charge charge = random_charge();
-	uint64_t limits[DUNE_NR_LIMITS], id;
 	struct ledger_entry *entry;
 	char name[16];
+
+	*charge = random_charge();
+	random_limits(limits);
+	snprintf(name, sizeof(name), "n%d", pick(20));
+	ck_assert_int_eq(ledger_reserve(&ledger, charge, limits, name, &entry), 0);
+	return entry;
+}
+
+static void create_own(void)
+{
+	uint64_t limits[DUNE_NR_LIMITS], id;
+	struct ledger_entry *entry;
+	struct charge charge;
 	int fd;
 
 	if (nr_held == MAX_HELD)
 		return;
-	random_limits(limits);
-	snprintf(name, sizeof(name), "n%d", pick(20));
-	ck_assert_int_eq(ledger_reserve(&ledger, &charge, limits, name, &entry), 0);
-	if (!pick(10)) {
-		ledger_cancel(&ledger, entry);
-		return;
-	}
-	create(&charge, limits, name, &fd, &id);
+	entry = reserve(&charge, limits);
+	create(&charge, limits, entry->name, &fd, &id);
 	ledger_commit(&ledger, entry, id);
 	hold(fd, id);
+}
+
+/* The module refuses. */
+static void create_in_vain(void)
+{
+	uint64_t limits[DUNE_NR_LIMITS];
+	struct charge charge;
+
+	ledger_cancel(&ledger, reserve(&charge, limits));
 }
 
 /* By somebody else who may open the device. */
@@ -278,7 +292,10 @@ START_TEST(any_sequence)
 	for (int step = 0; step < STEPS; step++) {
 		switch (pick(12)) {
 		case 0 ... 3:
-			create_own();
+			if (pick(10))
+				create_own();
+			else
+				create_in_vain();
 			break;
 		case 4:
 			create_foreign();
