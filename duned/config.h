@@ -36,7 +36,7 @@ struct config {
 	int64_t idle_s; /* without a call or stream; 0: for ever */
 	struct access_list administrators;
 	struct access_list observers;
-	int64_t polkit;			/* 1: asked about what the policy leaves open; 0: not */
+	int64_t polkit; /* 1: asked about what the policy leaves open; 0: not */
 	struct quota_rules configured; /* from the files */
 	struct quota_rules quotas; /* in force: with those set at run time */
 	char *files[CONFIG_MAX_FILES]; /* quota_value.file is an index here, and 1 more */

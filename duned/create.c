@@ -119,9 +119,6 @@ static int check_promises(struct creation *creation)
 
 /* ---- names ---- */
 
-/*
- * Which names are known is the ledger's; whether their contexts are still living is the module's.
- */
 static int name_is_taken(const struct creation *creation, const char *name, bool *ret_taken)
 {
 	struct manager *manager = creation->request->manager;
@@ -129,13 +126,12 @@ static int name_is_taken(const struct creation *creation, const char *name, bool
 	struct dune_stats stats;
 
 	for (; entry; entry = ledger_next_of_name(entry)) {
-		int r = entry->ended ? 0 : context_by_id(&manager->device, entry->id, &stats);
+		int r = ledger_entry_lives(entry, &manager->device, &stats);
 
+		if (r > 0)
+			break;
 		if (r < 0 && r != -ENOENT)
 			return r;
-		if (!r && !entry->ended && stats.state != DUNE_STATE_ENDED)
-			break;
-		entry->ended = true;
 	}
 	*ret_taken = entry != NULL;
 	return 0;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "duned/context.h"
 #include "duned/device.h"
 
 #define REFRESH_CHUNK 64 /* contexts read from the module in one call */
@@ -277,6 +278,20 @@ struct ledger_entry *ledger_next_of_name(const struct ledger_entry *entry)
 }
 
 /* ---- from the module ---- */
+
+int ledger_entry_lives(struct ledger_entry *entry, struct device *device,
+		       struct dune_stats *ret_stats)
+{
+	int r;
+
+	if (entry->ended)
+		return 0;
+	r = context_by_id(device, entry->id, ret_stats);
+	if (r < 0)
+		return r;
+	entry->ended = ret_stats->state == DUNE_STATE_ENDED;
+	return !entry->ended;
+}
 
 static int add_stats(struct ledger *ledger, const struct dune_stats *stats)
 {

@@ -83,6 +83,13 @@ void ledger_set_limits(struct ledger *ledger, struct ledger_entry *entry,
 struct ledger_entry *ledger_by_name(const struct ledger *ledger, uint32_t uid, const char *name);
 struct ledger_entry *ledger_next_of_name(const struct ledger_entry *entry);
 
+/*
+ * Does an entry's context live? The module knows; that one has ended is remembered. 1 with what the
+ * module says of it, 0 when it has ended, -ENOENT when it is gone, -errno.
+ */
+int ledger_entry_lives(struct ledger_entry *entry, struct device *device,
+		       struct dune_stats *ret_stats);
+
 /* Fills a stale ledger from the module's list; -errno leaves it stale. */
 int ledger_refresh(struct ledger *ledger, struct device *device);
 

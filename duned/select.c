@@ -86,20 +86,17 @@ struct search {
 	uint32_t denied_owner;
 };
 
-/* One context of that name. Whether it lives the module knows; that it has ended is remembered. */
+/* One context of that name. */
 static int search_entry(struct search *search, struct ledger_entry *entry)
 {
 	struct dune_stats stats;
-	int r = 0;
+	int r = ledger_entry_lives(entry, &search->request->manager->device, &stats);
 
-	if (!entry->ended)
-		r = context_by_id(&search->request->manager->device, entry->id, &stats);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
 		return answer_device_failed(search->answer, "stats", r);
-	if (entry->ended || stats.state == DUNE_STATE_ENDED) {
-		entry->ended = true;
+	if (!r) {
 		if (entry->id > search->ended_id)
 			search->ended_id = entry->id;
 		return 0;

@@ -102,10 +102,9 @@ void stream_start(struct connection *connection, struct varlink_call *call, stru
 	connection->server->nr_streams++;
 	connection->subscription = answer->subscription;
 	answer->subscription = NULL;
-	if (connection->subscription)
+	if (connection->subscription) {
 		subscription_watch(connection->subscription, on_events, answering_renew_standing,
 				   connection);
-	if (connection->subscription) {
 		ev_timer_set(&connection->stream_timer, CONNECTION_GONE_S, CONNECTION_GONE_S);
 		ev_timer_start(connection->server->loop, &connection->stream_timer);
 	} else {
