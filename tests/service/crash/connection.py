@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import struct
 import threading
 import time
 
@@ -39,6 +40,11 @@ class Connection:
                     raise Wrong("nobody listens any more") from None
                 time.sleep(0.001)
         self.rest = b""
+
+    def peer_pid(self):
+        """Of the process that listens."""
+        credentials = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return struct.unpack("3i", credentials)[0]
 
     def send(self, method, parameters, **flags):
         message = {"method": "io.dune.Manager." + method, "parameters": parameters, **flags}

@@ -4,10 +4,12 @@ maxima by resource. Knows which sets may be in force after a call that got no an
 import os
 import random
 import re
+import signal
 import subprocess
 import threading
+import time
 
-from connection import Connection, Dropped, Wrong
+from connection import PATIENCE_S, Connection, Dropped, Wrong
 from user import FIRST_UID
 
 UNLIMITED = -1                  # in calls, and here
@@ -175,8 +177,9 @@ class Administrator(threading.Thread):
         self.quotas = quotas
         self.random = random.Random(storm.seed * 100 + 99)
         self.connection = None
+        self.pid = None                 # of the instance that it is connected to
         self.operations = 0
-        self.set = self.reloads = self.refused = 0
+        self.set = self.reloads = self.hangups = self.refused = 0
 
     # ---- random rules ----
 
@@ -234,10 +237,28 @@ class Administrator(threading.Thread):
         self.quotas.check_file()
         self.quotas.check_in_force(self.connection)
 
+    def configure(self):
+        self.quotas.configure({key: self.pick_budget(bounds) for key, _, bounds in
+                               (self.pick_rule() for _ in range(self.random.randint(0, 8)))})
+
+    def hang_up(self):
+        """SIGHUP has no answer: the file is in force some time after it."""
+        with self.storm.configuration_of(self.pid) as duned:
+            self.configure()
+            duned.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                self.check()
+                break
+            except Wrong:
+                if time.monotonic() > deadline:
+                    raise
+        self.hangups += 1
+
     def reload(self):
-        rules = {key: self.pick_budget(bounds) for key, _, bounds in
-                 (self.pick_rule() for _ in range(self.random.randint(0, 8)))}
-        self.quotas.configure(rules)
+        with self.storm.configuration_of(self.pid):
+            self.configure()
         reply, _ = self.connection.call("Reload")
         if "error" in reply:
             raise Wrong(f"Reload: {reply}")
@@ -245,10 +266,10 @@ class Administrator(threading.Thread):
         self.check()
 
     def reload_wrong(self):
-        """A file with an error changes nothing. It must not be there when the service starts."""
+        """A file with an error changes nothing."""
         quotas = self.quotas
         text = format_rules({key: self.pick_budget(bounds) for key, _, bounds in [self.pick_rule()]}) + WRONG_END
-        with self.storm.config_lock:
+        with self.storm.configuration_of(self.pid):
             quotas.write_config(text)
             try:
                 reply, _ = self.connection.call("Reload")
@@ -260,14 +281,19 @@ class Administrator(threading.Thread):
         self.refused += 1
         self.check()
 
+    def connect(self):
+        self.connection = Connection(self.storm.socket, 0)
+        self.pid = self.connection.peer_pid()
+        self.check()
+
     def run(self):
         try:
             while self.storm.pass_gate():
                 try:
                     if not self.connection:
-                        self.connection = Connection(self.storm.socket, 0)
-                        self.check()
-                    self.random.choices([self.set_quotas, self.reload, self.reload_wrong], [75, 20, 5])[0]()
+                        self.connect()
+                    self.random.choices([self.set_quotas, self.reload, self.hang_up, self.reload_wrong],
+                                        [70, 15, 10, 5])[0]()
                     self.operations += 1
                 except Dropped:
                     self.connection = self.connection and self.connection.close()
