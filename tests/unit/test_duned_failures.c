@@ -192,12 +192,53 @@ static void do_everything(void)
 	pass_descriptors();
 }
 
+static void use_config(const char *text)
+{
+	file_write(service.config, text);
+	ask_alone(M("Reload"));
+}
+
+/* ---- an observer ---- */
+
+/* It watches others' contexts, is kept from acting on them, and loses its standing while it watches. */
+static void do_as_observer(void)
+{
+	static const char *const calls[] = {
+		M("List"),
+		"{\"method\":\"io.dune.Manager.Inspect\",\"parameters\":{\"name\":\"n\"}}",
+		"{\"method\":\"io.dune.Manager.Kill\",\"parameters\":{\"name\":\"n\"}}",
+		M("GetQuota"),
+		M("Reload"),
+	};
+	int owner, context_fd, watcher, events;
+
+	use_config(LIMITS "[access]\nobservers = 4001\n");
+	owner = client_new(&service);
+	context_fd = ask(owner, "{\"method\":\"io.dune.Manager.Create\","
+				"\"parameters\":{\"name\":\"n\"}}");
+	watcher = client_new_as(&service, ALICE);
+	events = client_new_as(&service, ALICE);
+	ask(events, "{\"method\":\"io.dune.Manager.Events\",\"more\":true}");
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		ask(watcher, calls[i]);
+	if (context_fd >= 0)
+		ck_assert_int_eq(write(context_fd, "r", 1), 1);
+	ask(watcher, M("List"));
+	use_config(LIMITS);
+	ask(watcher, M("List"));
+	if (context_fd >= 0)
+		close(context_fd);
+	close(events);
+	close(watcher);
+	close(owner);
+	expect_alive();
+}
+
 /* ---- polkit ---- */
 
 static void use_polkit(bool yes)
 {
-	file_write(service.config, yes ? LIMITS "[access]\npolkit = yes\n" : LIMITS);
-	ask_alone(M("Reload"));
+	use_config(yes ? LIMITS "[access]\npolkit = yes\n" : LIMITS);
 }
 
 static void without_polkit(void)
@@ -320,6 +361,12 @@ START_TEST(everything_fails_once)
 }
 END_TEST
 
+START_TEST(everything_of_an_observer_fails_once)
+{
+	fail_each_way(do_as_observer, look, 300);
+}
+END_TEST
+
 START_TEST(everything_with_polkit_fails_once)
 {
 	bus_start(&service);
@@ -343,6 +390,7 @@ int main(void)
 	return suite_run(suite);
 #endif
 	tcase_add_test(tests, everything_fails_once);
+	tcase_add_test(tests, everything_of_an_observer_fails_once);
 	if (polkit_can_be_tested("duned_failures with polkit"))
 		tcase_add_test(tests, everything_with_polkit_fails_once);
 	suite_add_tcase(suite, tests);
