@@ -419,7 +419,7 @@ vm-progs: $(VM_PROGS) $(BENCH_PROGS)
 check-vm: all
 	@B=$(B) tests/vm/run
 
-## check-debug	cases on a kernel with lockdep and KASAN (built once: 15 minutes); CASES="..."
+## check-debug	cases on a kernel with lockdep and KASAN (built once: 20 minutes); CASES="..."
 check-debug: user
 	@B=$(B) tests/vm/debug-kernel
 	$(call say,KBUILD,$(B)/kmod-debug/dune.ko)
