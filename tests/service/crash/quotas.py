@@ -246,7 +246,7 @@ class Administrator(threading.Thread):
         with self.storm.configuration_of(self.pid) as duned:
             self.configure()
             duned.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + PATIENCE_S / 2       # before the storm loses its own
         while True:
             try:
                 self.check()
