@@ -85,7 +85,7 @@ $(B)/tests/unit/test_exporter: $(filter-out %/main.o %/http.o %/page_data.o,$(EX
 $(B)/tests/unit/test_exporter: UNIT_LIBS += $(B)/libdune.a
 
 # Documents for tests of its page
-EXPORTER_DEMO_OBJS := $(patsubst %,$(B)/duned/exporter/%.o,history trouble sample) $(B)/proto/names.o
+EXPORTER_DEMO_OBJS := $(patsubst %,$(B)/duned/exporter/%.o,history trouble sample shown) $(B)/proto/names.o
 $(B)/tests/service/exporter/demo_history: $(B)/tests/service/exporter/demo_history.o $(EXPORTER_DEMO_OBJS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c -lm
@@ -211,7 +211,8 @@ $(B)/examples/%: $(B)/libdune/examples/%.o $(B)/libdune.a
 KMOD_SOURCES := $(wildcard kmod/*.[chS] kmod/vmx/*.[chS]) kmod/Kbuild proto/dune_abi.h
 VM_KERNEL_BUILD ?= $(lastword $(sort $(wildcard /usr/src/linux-headers-*-cloud-amd64)))
 KERNEL_BUILD ?= /lib/modules/$(shell uname -r)/build
-# kbuild(folder, kernel's build folder, arguments, a command to run make with)
+# kbuild(folder, kernel's build folder, arguments, a command to run make with). Its callers say "+": make
+# does not see the $(MAKE) in it, and would keep the processes of -j from it.
 kbuild = mkdir -p $(1)/vmx && for f in $(patsubst kmod/%,%,$(filter kmod/%,$(KMOD_SOURCES))); do \
 	ln -sfn $(CURDIR)/kmod/$$f $(1)/$$f; done && \
 	$(4) $(MAKE) -s -C $(2) M=$(abspath $(1)) DUNE_TOP=$(CURDIR) KCFLAGS="$(if $(CI),-Werror)" $(3)
@@ -228,19 +229,19 @@ module: $(B)/kmod/dune.ko
 module: $(B)/kmod/setcap/setcap.ko
 $(B)/kmod/setcap/setcap.ko: $(SETCAP_SOURCES)
 	$(call say,KBUILD,$@)
-	$(Q)$(call setcap,$(B)/kmod,$(VM_KERNEL_BUILD))
+	+$(Q)$(call setcap,$(B)/kmod,$(VM_KERNEL_BUILD))
 
 $(B)/kmod/dune.ko: $(KMOD_SOURCES)
 	$(call say,KBUILD,$@)
 	@[ -n "$(VM_KERNEL_BUILD)" ] || { echo "no cloud kernel headers: make deps" >&2; exit 1; }
-	$(Q)$(call kbuild,$(B)/kmod,$(VM_KERNEL_BUILD),modules)
+	+$(Q)$(call kbuild,$(B)/kmod,$(VM_KERNEL_BUILD),modules)
 
 ## modules_install	dune.ko for the running kernel (KERNEL_BUILD=DIR for another), into /lib/modules
 modules_install: $(KMOD_SOURCES)
 	@[ -d "$(KERNEL_BUILD)" ] || \
 		{ echo "no kernel headers in $(KERNEL_BUILD): install them, or name KERNEL_BUILD=" >&2; exit 1; }
 	$(call say,KBUILD,$(B)/kmod-host/dune.ko)
-	$(Q)$(call kbuild,$(B)/kmod-host,$(KERNEL_BUILD),modules)
+	+$(Q)$(call kbuild,$(B)/kmod-host,$(KERNEL_BUILD),modules)
 	$(Q)release=$$(/sbin/modinfo -F vermagic $(B)/kmod-host/dune.ko | cut -d' ' -f1) && \
 	install -D -m 644 $(B)/kmod-host/dune.ko $(DESTDIR)/lib/modules/$$release/extra/dune.ko && \
 	strip --strip-debug $(DESTDIR)/lib/modules/$$release/extra/dune.ko && \
@@ -272,13 +273,13 @@ dkms-uninstall:
 
 ## sparse		sparse over the module; silent when all is well
 sparse:
-	$(Q)$(call kbuild,$(B)/kmod-sparse,$(VM_KERNEL_BUILD),C=2 CF="-Wno-unknown-attribute" modules) 2>&1 | \
+	+$(Q)$(call kbuild,$(B)/kmod-sparse,$(VM_KERNEL_BUILD),C=2 CF="-Wno-unknown-attribute" modules) 2>&1 | \
 		grep -v 'vmlinux$$' | { ! grep . ; }
 
 # From nothing, for tests/module, which looks at what is said meanwhile
 .PHONY: kmod-silent check-module
 kmod-silent:
-	$(Q)$(call kbuild,$(B)/kmod-silent,$(VM_KERNEL_BUILD),modules)
+	+$(Q)$(call kbuild,$(B)/kmod-silent,$(VM_KERNEL_BUILD),modules)
 
 ## check-module	sizes of the module's sources; compiler, objtool, modpost, sparse and checkpatch are silent
 check-module:
@@ -329,7 +330,7 @@ $(B)/tests/unit/kmod/controls.o: kmod/vmx/controls.c
 $(B)/tests/unit/test_controls: $(B)/tests/unit/kmod/controls.o
 
 # What fails, or lasts, on purpose: see tests/unit/*_shim.c
-UNIT_SHIMS := $(patsubst %,$(B)/tests/unit/%_shim.so,fail gate)
+UNIT_SHIMS := $(patsubst %,$(B)/tests/unit/%_shim.so,clock fail gate)
 $(B)/tests/unit/fail_shim.so: tests/unit/fail_control.h
 $(UNIT_SHIMS): $(B)/%.so: %.c
 	$(call say,CC,$<)
@@ -373,7 +374,7 @@ $(B)/fuzz/duned/interfaces.o: $(wildcard proto/*.varlink)
 $(B)/fuzz/proto/json_%.o: FUZZ_CFLAGS += -fno-sanitize-coverage=trace-cmp
 
 # From an archive: a fuzzer has in it what it calls, and libFuzzer looks at no other code's coverage.
-FUZZ_EXPORTER := $(patsubst %,duned/exporter/%.c,address expose families history own sample trouble)
+FUZZ_EXPORTER := $(patsubst %,duned/exporter/%.c,address expose families history own sample shown trouble)
 $(B)/fuzz/all.a: $(call fuzz_objs,$(FUZZ_SOURCES) $(wildcard libdune/client/*.c) $(FUZZ_EXPORTER)) Makefile
 	$(Q)rm -f $@ && $(AR) rcsD $@ $(filter %.o,$^)
 
@@ -423,8 +424,8 @@ check-vm: all
 check-debug: user
 	@B=$(B) tests/vm/debug-kernel
 	$(call say,KBUILD,$(B)/kmod-debug/dune.ko)
-	$(Q)$(call kbuild,$(B)/kmod-debug,$$(B=$(B) tests/vm/debug-kernel --path)/build,modules)
-	$(Q)$(call setcap,$(B)/kmod-debug,$$(B=$(B) tests/vm/debug-kernel --path)/build)
+	+$(Q)$(call kbuild,$(B)/kmod-debug,$$(B=$(B) tests/vm/debug-kernel --path)/build,modules)
+	+$(Q)$(call setcap,$(B)/kmod-debug,$$(B=$(B) tests/vm/debug-kernel --path)/build)
 	@B=$(B) tests/vm/run --kernel debug $(CASES)
 
 .PHONY: check-soak
@@ -448,11 +449,11 @@ amd64-headers:
 check-kernels: all amd64-headers
 	@$(DEBIAN13)
 	$(call say,KBUILD,$(B)/kmod-amd64/dune.ko)
-	$(Q)$(call kbuild,$(B)/kmod-amd64,$(AMD64_BUILD),modules)
-	$(Q)$(call setcap,$(B)/kmod-amd64,$(AMD64_BUILD))
+	+$(Q)$(call kbuild,$(B)/kmod-amd64,$(AMD64_BUILD),modules)
+	+$(Q)$(call setcap,$(B)/kmod-amd64,$(AMD64_BUILD))
 	$(call say,KBUILD,$(B)/kmod-debian13/dune.ko)
-	$(Q)$(call kbuild,$(B)/kmod-debian13,$$($(DEBIAN13) --headers),modules,$(DEBIAN13) --run)
-	$(Q)$(call setcap,$(B)/kmod-debian13,$$($(DEBIAN13) --headers),$(DEBIAN13) --run)
+	+$(Q)$(call kbuild,$(B)/kmod-debian13,$$($(DEBIAN13) --headers),modules,$(DEBIAN13) --run)
+	+$(Q)$(call setcap,$(B)/kmod-debian13,$$($(DEBIAN13) --headers),$(DEBIAN13) --run)
 	@bad=; for kernel in cloud amd64 debian13; do echo "$$kernel:"; \
 		B=$(B) tests/vm/run --kernel $$kernel $(or $(CASES),$(KERNEL_CASES)) || bad=1; \
 	done; [ -z "$$bad" ]

@@ -53,12 +53,8 @@ static void area_close(struct vm_area_struct *vma)
 {
 	struct dune_context *ctx = vma->vm_private_data;
 
-	if (!ctx)
-		return;
-	/* Ordinary end of the process, or of its old program. */
-	if (!atomic_read(&vma->vm_mm->mm_users))
-		return;
-	if (context_end(ctx, DUNE_END_TRAMPOLINE))
+	/* Without users it is the ordinary end of the process, or of its old program. */
+	if (ctx && atomic_read(&vma->vm_mm->mm_users) && context_end(ctx, DUNE_END_TRAMPOLINE))
 		context_report_done(ctx);
 }
 

@@ -6,6 +6,7 @@
 #define DUNE_COMPAT_H
 
 #include <linux/mm.h>
+#include <linux/sched/coredump.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
@@ -13,6 +14,12 @@ static inline void vm_flags_mod(struct vm_area_struct *vma, vm_flags_t set, vm_f
 {
 	vma->vm_flags = (vma->vm_flags | set) & ~clear;
 }
+#endif
+
+#ifdef MMF_HAS_MDWE
+#define mm_has_mdwe(mm) test_bit(MMF_HAS_MDWE, &(mm)->flags)
+#else
+#define mm_has_mdwe(mm) false
 #endif
 
 /* A feature that a kernel has no name for it does not use; XENPV stands for "never" after its own check. */

@@ -17,6 +17,7 @@
 #include <linux/user_namespace.h>
 #include <linux/xarray.h>
 #include "kmod/area.h"
+#include "kmod/compat.h"
 #include "kmod/context.h"
 #include "kmod/hw.h"
 #include "kmod/event.h"
@@ -137,16 +138,19 @@ bool context_end(struct dune_context *ctx, u32 cause)
 
 	if (atomic_cmpxchg(&ctx->cause, DUNE_END_NONE, cause) != DUNE_END_NONE)
 		return false;
-	kill_pid(ctx->pid, SIGKILL, 1);
 	/*
-	 * A process that shares the mm, natively made by clone or vfork, keeps nothing alive; its leader may be gone.
-	 * Once the context has ended the mm's address may be another's.
+	 * All that have the mm, also those who share it, natively made by clone or vfork; a leader may be gone. And nobody
+	 * else: the process that attached may run another program by now, with other rights, while one that it made
+	 * keeps the mm. The lock holds off exec. Once the context has ended the mm's address may be another's.
 	 */
 	rcu_read_lock();
-	for_each_process_thread(process, task)
-		if (ctx->mm && !(task->flags & PF_KTHREAD) && READ_ONCE(task->mm) == ctx->mm &&
+	for_each_process_thread(process, task) {
+		task_lock(task);
+		if (ctx->mm && task->mm == ctx->mm && !(task->flags & PF_KTHREAD) &&
 		    smp_load_acquire(&ctx->state) != DUNE_STATE_ENDED) /* notifier_release */
 			send_sig(SIGKILL, task, 1);
+		task_unlock(task);
+	}
 	rcu_read_unlock();
 	return true;
 }
@@ -374,6 +378,10 @@ static int attach_allowed(struct dune_context *ctx)
 		return -EACCES;
 	if (!thread_group_empty(current) || mm_shared())
 		return -EBUSY;
+	/* Whoever forbade these would be got around: the guest has RDTSC, CPUID, and private memory to write and run. */
+	if (test_thread_flag(TIF_NOTSC) || test_thread_flag(TIF_NOCPUID) ||
+	    mm_has_mdwe(current->mm))
+		return -EOPNOTSUPP;
 	return 0;
 }
 

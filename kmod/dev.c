@@ -127,9 +127,9 @@ static const struct ioctl_row dev_rows[] = {
 static int check_mm(struct dune_context *ctx)
 {
 	/* pairs with attach_bind */
-	if (smp_load_acquire(&ctx->state) == DUNE_STATE_NEW || ctx->mm != current->mm)
-		return -EXDEV;
-	return 0;
+	bool attached = smp_load_acquire(&ctx->state) != DUNE_STATE_NEW;
+
+	return attached && ctx->mm == current->mm ? 0 : -EXDEV;
 }
 
 static long ctx_attach(struct file *file, void *arg)

@@ -488,7 +488,7 @@ static bool ept_place(struct dune_ept *ept, u64 gpa, const struct hostpt_leaf *l
 		      struct ept_spare *spare)
 {
 	unsigned int want = min(leaf->level, ept->max_level), level;
-	u64 *at, entry;
+	u64 *at, entry, loses;
 
 	if ((access & EPT_EXEC) && want > ept->max_exec_level)
 		want = ept->max_exec_level;
@@ -507,12 +507,12 @@ static bool ept_place(struct dune_ept *ept, u64 gpa, const struct hostpt_leaf *l
 			entry &= ~(u64)EPT_EXEC;
 		if (level > want)
 			entry = 0;
-		if (*at & ~entry) {
-			if (!spare)
-				return false;
-			WRITE_ONCE(ept->gen, ept->gen + 1);
-		}
+		loses = *at & ~entry;
+		if (unlikely(loses) && !spare)
+			return false;
 		WRITE_ONCE(*at, entry);
+		if (unlikely(loses))
+			WRITE_ONCE(ept->gen, ept->gen + 1);
 		if (level == want)
 			break;
 	}

@@ -29,7 +29,7 @@ struct dune_ept {
 	unsigned int invalidating;	/* [e] invalidations between start and end */
 	u64 __percpu *flushed;	/* generation of the CPU's last INVEPT for this EPT */
 	u32 *slices;		/* [e] slot -> slice + 1; 0 = free */
-	u32 nr_slots;		/* [e] slots 1 .. nr_slots are handed out */
+	u64 nr_slots;		/* [e] slots 1 .. nr_slots are handed out */
 	u32 max_level;		/* [I] largest pages: 0 = 4K, 1 = 2M, 2 = 1G */
 	u32 max_exec_level;	/* [I] of what the guest may execute */
 	u32 victim;		/* [e] slot reclaimed last */

@@ -69,10 +69,11 @@ static bool event_waiting(struct dune_reader *reader)
 /* The next event for this reader; false when there is none. Caller holds reader->lock. */
 static bool event_take(struct dune_reader *reader, struct dune_event *ret_event)
 {
-	bool found = false;
+	bool found;
 	u64 oldest;
 
 	spin_lock_irq(&event_lock);
+	found = reader->next < event_next;
 	oldest = event_next > EVENTS_MAX ? event_next - EVENTS_MAX : 0;
 	if (reader->next < oldest) {
 		*ret_event = (struct dune_event){
@@ -82,11 +83,8 @@ static bool event_take(struct dune_reader *reader, struct dune_event *ret_event)
 			.detail = oldest - reader->next,
 		};
 		reader->next = oldest;
-		found = true;
-	} else if (reader->next < event_next) {
-		*ret_event = events[reader->next % EVENTS_MAX];
-		reader->next++;
-		found = true;
+	} else if (found) {
+		*ret_event = events[reader->next++ % EVENTS_MAX];
 	}
 	spin_unlock_irq(&event_lock);
 	return found;

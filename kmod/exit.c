@@ -5,7 +5,9 @@
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/uaccess.h>
 #include <linux/userfaultfd_k.h>
+#include <asm/cpu.h>
 #include <asm/processor.h>
 #include <asm/trapnr.h>
 #include <asm/vmx.h>
@@ -80,6 +82,12 @@ static enum vcpu_next exit_exception(struct dune_vcpu *vcpu)
 		inject(vcpu, info & INTR_INFO_INTR_TYPE_MASK, vector, false, 0);
 		return VCPU_ENTER;
 	case X86_TRAP_AC:
+		/* Of a split lock, which the program could have natively: the kernel warns, slows down or kills. */
+		if (boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT) &&
+		    (vcpu->exit.cpl != 3 || !(vcpu->run->regs.rflags & X86_EFLAGS_AC))) {
+			handle_guest_split_lock(vcpu->run->regs.rip);
+			return VCPU_ENTER;
+		}
 		return exit_inject(vcpu, vector, true, vcpu->exit.interruption_error);
 	case X86_TRAP_NM:
 		return exit_inject(vcpu, vector, false, 0);
@@ -202,9 +210,9 @@ static int fault_in(unsigned long hva, bool write, bool any)
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	vma = vma_lookup(mm, hva);
-	/* Killable, like any fault. */
-	if (any ||
-	    (vma && (vma->vm_flags & needed) && vma_is_anonymous(vma) && !userfaultfd_armed(vma)))
+	/* Killable, like any fault. Without a VMA 6.12 would complain of it, with a trace. */
+	if (vma &&
+	    (any || ((vma->vm_flags & needed) && vma_is_anonymous(vma) && !userfaultfd_armed(vma))))
 		err = fixup_user_fault(mm, hva, write ? FAULT_FLAG_WRITE : 0, &unlocked);
 	mmap_read_unlock(mm);
 	return err;
@@ -217,7 +225,11 @@ static int fault_in(unsigned long hva, bool write, bool any)
 static enum vcpu_next resolve_here(unsigned long hva, bool write)
 {
 	int err = fault_in(hva, write, true);
+	char byte;
 
+	/* Trap 9: a stack grows by an access of the kernel's. */
+	if (err == -EFAULT && !get_user(byte, (char __user *)hva))
+		err = fault_in(hva, write, true);
 	if (err && err != -EINTR && !fatal_signal_pending(current))
 		force_sig(SIGSEGV);
 	return err ? VCPU_WORK : VCPU_ENTER;
@@ -322,7 +334,6 @@ static const exit_handler exit_handlers[DUNE_NR_EXITS] = {
 	[EXIT_REASON_MSR_WRITE] = exit_msr_write,
 	[EXIT_REASON_MWAIT_INSTRUCTION] = exit_forbidden_ud,
 	[EXIT_REASON_MONITOR_INSTRUCTION] = exit_forbidden_ud,
-	[EXIT_REASON_MCE_DURING_VMENTRY] = exit_nothing,
 	[EXIT_REASON_EPT_VIOLATION] = exit_ept_violation,
 	[EXIT_REASON_EPT_MISCONFIG] = exit_ept_misconfig,
 	[EXIT_REASON_INVEPT] = exit_forbidden_ud,

@@ -96,12 +96,10 @@ int private_write(struct dune_context *ctx, u64 gpa, u64 source, u64 size_bytes)
 		page = private_get(ctx, gpa);
 		if (IS_ERR(page))
 			return PTR_ERR(page);
-		if (source) {
-			if (copy_from_user(page_address(page) + offset_in_page(gpa),
-					   u64_to_user_ptr(source), chunk))
-				return -EFAULT;
-			source += chunk;
-		}
+		if (source && copy_from_user(page_address(page) + offset_in_page(gpa),
+					     u64_to_user_ptr(source), chunk))
+			return -EFAULT;
+		source += source ? chunk : 0;
 		gpa += chunk;
 		size_bytes -= chunk;
 		cond_resched();
@@ -119,10 +117,9 @@ s64 private_alloc(struct dune_context *ctx, u64 nr_pages)
 	if (mutex_lock_killable(&ctx->lock))
 		return -EINTR;
 	gpa = ctx->private.next_gpa;
-	if (!private_range_ok(gpa, nr_pages << PAGE_SHIFT))
-		err = -EDQUOT;
 	/* All or nothing, so that a guest at its limit can ask for less. */
-	else if (!context_within(ctx, DUNE_LIMIT_PRIVATE, ctx->private.nr_pages, nr_pages))
+	if (!private_range_ok(gpa, nr_pages << PAGE_SHIFT) ||
+	    !context_within(ctx, DUNE_LIMIT_PRIVATE, ctx->private.nr_pages, nr_pages))
 		err = -EDQUOT;
 	for (i = 0; !err && i < nr_pages; i++)
 		err = PTR_ERR_OR_ZERO(private_get(ctx, gpa + (i << PAGE_SHIFT)));

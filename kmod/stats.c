@@ -18,6 +18,7 @@ static const u32 context_counted[DUNE_NR_COUNTERS] = {
 	[DUNE_COUNT_EPT_LARGE] = offsetof(struct dune_context, ept.large_fills),
 	[DUNE_COUNT_EPT_ZAPS] = offsetof(struct dune_context, ept.zaps),
 	[DUNE_COUNT_EPT_RETRIES] = offsetof(struct dune_context, ept.retries),
+	[DUNE_COUNT_SLOTS_NOW] = offsetof(struct dune_context, ept.nr_slots),
 	[DUNE_COUNT_EPT_NOW] = offsetof(struct dune_context, ept.nr_pages),
 	[DUNE_COUNT_IPIS] = offsetof(struct dune_context, ept.ipis),
 	[DUNE_COUNT_LIMIT_HITS] = offsetof(struct dune_context, limit_hits),
@@ -33,8 +34,6 @@ u64 context_counter(struct dune_context *ctx, unsigned int counter)
 		return READ_ONCE(*(u64 *)((void *)ctx + context_counted[counter]));
 	if (counter == DUNE_COUNT_VCPUS_NOW)
 		return nr;
-	if (counter == DUNE_COUNT_SLOTS_NOW)
-		return READ_ONCE(ctx->ept.nr_slots);
 	for (v = 0; v < nr; v++) {
 		sum += READ_ONCE(ctx->vcpus[v]->counters[counter]);
 		/* The runtime answers these without an exit, and keeps its own count. */
@@ -126,7 +125,7 @@ int context_stats(struct dune_stats_call *call)
 	stats = kmalloc(sizeof(*stats), GFP_KERNEL);
 	if (!stats)
 		return -ENOMEM;
-	while (call->ret_count < call->capacity) {
+	while (!err && call->ret_count < call->capacity) {
 		mutex_lock(&contexts_lock);
 		ctx = contexts_next(&id);
 		if (ctx)
@@ -134,15 +133,10 @@ int context_stats(struct dune_stats_call *call)
 		mutex_unlock(&contexts_lock);
 		if (!ctx)
 			break;
-		if (copy_to_user(&buffer[call->ret_count], stats, sizeof(*stats))) {
+		if (copy_to_user(&buffer[call->ret_count++], stats, sizeof(*stats)))
 			err = -EFAULT;
-			break;
-		}
-		call->ret_count++;
-		if (fatal_signal_pending(current)) {
+		else if (fatal_signal_pending(current))
 			err = -EINTR;
-			break;
-		}
 		cond_resched();
 	}
 	kfree(stats);

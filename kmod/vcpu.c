@@ -167,15 +167,16 @@ void vcpu_raise(struct dune_vcpu *vcpu, int sig, int code, unsigned long address
 	/* A thread's own sighand goes only with the thread. */
 	struct sighand_struct *sighand = rcu_dereference_protected(current->sighand, true);
 	struct kernel_siginfo info;
-	bool ignored;
+	__sighandler_t handler;
 
 	vcpu_count(vcpu, DUNE_COUNT_FAULTS);
 	trace_dune_fault(vcpu->ctx->id, sig, address);
 	spin_lock_irq(&sighand->siglock);
-	ignored = sighand->action[sig - 1].sa.sa_handler == SIG_IGN;
+	handler = sighand->action[sig - 1].sa.sa_handler;
 	spin_unlock_irq(&sighand->siglock);
-	if (ignored || sigismember(&current->blocked, sig)) {
-		/* Nobody can handle it: the kernel makes it deadly, as for any fault. */
+	if (handler == SIG_IGN || sigismember(&current->blocked, sig) ||
+	    (handler == SIG_DFL && (current->signal->flags & SIGNAL_UNKILLABLE))) {
+		/* Nobody can handle it: the kernel makes it deadly, as for any fault, also of a container's init. */
 		force_sig(sig);
 		return;
 	}

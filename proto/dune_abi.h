@@ -433,7 +433,8 @@ struct dune_event {
 /*
  * DUNE_ATTACH: binds the context to the caller's mm and gives the calling thread vcpu 0.
  * -EEXIST mm or context already bound, -EPERM euid is not the owner, -EACCES not dumpable,
- * -EBUSY more than one thread, -EDQUOT vcpu limit, -EINTR a signal came first (try again).
+ * -EBUSY more than one thread, -EDQUOT vcpu limit, -EINTR a signal came first (try again), -EOPNOTSUPP under
+ * PR_SET_TSC, ARCH_SET_CPUID or PR_SET_MDWE, which would not hold in the guest.
  */
 struct dune_attach {
 	__u32 abi;

@@ -57,11 +57,16 @@ static void machine_check(void)
 }
 
 /* What has to be done on this very CPU before anything else runs on it. */
-static void handle_exception_irqoff(const struct dune_exit *exit)
+static void handle_exception_irqoff(struct dune_vcpu *vcpu)
 {
+	const struct dune_exit *exit = &vcpu->exit;
+
 	if (unlikely((u16)exit->reason == EXIT_REASON_MCE_DURING_VMENTRY ||
-		     is_exception(exit, X86_TRAP_MC)))
+		     is_exception(exit, X86_TRAP_MC))) {
 		machine_check();
+		/* The kernel bears one before its work is done: that is not put off, for the guest would meet the next. */
+		vcpu->nr_deferred = VCPU_DEFER_MAX;
+	}
 	/* XFD belongs to a feature that CPUID hides: its error must not leak into the host's next #NM. */
 	if (unlikely(is_exception(exit, X86_TRAP_NM)))
 		wrmsrl(MSR_IA32_XFD_ERR, 0);
@@ -182,7 +187,9 @@ static __always_inline int enter_loop(struct dune_vcpu *vcpu)
 	}
 	count_exits(vcpu, reason, 1);
 	vcpu->exit.reason = reason;
-	vmx->launched = true;
+	/* A machine check in a first entry leaves it to be done again (SDM 3C 27.8). */
+	if (likely(!(reason & VMX_EXIT_REASONS_FAILED_VMENTRY)))
+		vmx->launched = true;
 	return 0;
 }
 
@@ -287,11 +294,14 @@ static int enter(struct dune_vcpu *vcpu)
 	vcpu->run->exit_reason = reason;
 	if (unlikely((u16)reason == EXIT_REASON_EXCEPTION_NMI ||
 		     (u16)reason == EXIT_REASON_MCE_DURING_VMENTRY))
-		handle_exception_irqoff(&vcpu->exit);
+		handle_exception_irqoff(vcpu);
 	if (unlikely(reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
 		vcpu->counters[DUNE_COUNT_ENTRIES]--;
 		vcpu->exit.qualification = vmread(EXIT_QUALIFICATION);
-		vcpu->inject.info = 0;
+		/* What was to be injected was not; only an exit would have cleared the valid bit. */
+		vcpu->inject.info = vmread(VM_ENTRY_INTR_INFO_FIELD);
+		if (!(vcpu->inject.info & INTR_INFO_VALID_MASK))
+			vcpu->inject.info = 0;
 	} else {
 		read_exit(vcpu, reason);
 	}

@@ -169,13 +169,8 @@ static int vmx_cpu_online(unsigned int nr)
 
 static int vmx_cpu_offline(unsigned int nr)
 {
-	unsigned long flags;
-
 	/* User tasks are pushed off this CPU only later: the flag keeps them out of the guest. */
-	local_irq_save(flags);
-	vmx_dying_ipi(NULL);
-	local_irq_restore(flags);
-	return 0;
+	return smp_call_function_single(nr, vmx_dying_ipi, NULL, 1);
 }
 
 /* Reboot and kexec: INIT is blocked in VMX operation, so the CPUs must have left it. */

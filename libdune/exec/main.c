@@ -212,6 +212,8 @@ static const struct {
 	{ HOST_ATTACH, -EBADF, "not a context fd" },
 	{ HOST_ATTACH, -EPROTONOSUPPORT, "module and dune-exec are of different versions" },
 	{ HOST_ATTACH, -EPERM, "the context belongs to another user" },
+	{ HOST_ATTACH, -EOPNOTSUPP,
+	  "not under PR_SET_TSC, ARCH_SET_CPUID or PR_SET_MDWE: see prctl(2)" },
 	{ HOST_ATTACH, -EEXIST, "the context is in use already" },
 	{ HOST_ATTACH, -EDQUOT, "over the vcpu limit (vcpus)" },
 	{ HOST_WRITE, -EDQUOT, "over the private memory limit (private)" },

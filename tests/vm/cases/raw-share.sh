@@ -4,7 +4,7 @@
 . /lib/guest-lib.sh
 
 load_dune
-for part in passed leaderless orphan thread results; do
+for part in passed leaderless orphan replaced thread results; do
 	expect /progs/raw_share $part
 done
 wait_for 5 "allocations to return to zero" /progs/raw_info --zero

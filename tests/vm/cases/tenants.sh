@@ -30,7 +30,7 @@ client of uid 1001: io.dune.Manager.Reload was refused (pid
 client of uid 1001: disconnected:
 client of uid 1001: refused by the quota of user
 client of uid 1001: refused: [0-9]* of [0-9]* connections_per_user
-more messages about clients were dropped
+more messages that clients caused were dropped
 END
 # shellcheck disable=SC2154 # set by start_duned
 expect kill -0 "$duned_pid"

@@ -180,6 +180,9 @@ static void test_attach(int device)
 	prctl(PR_SET_DUMPABLE, 0);
 	expect("attach when not dumpable", call(mine, DUNE_ATTACH, &attach), -EACCES);
 	prctl(PR_SET_DUMPABLE, 1);
+	prctl(PR_SET_TSC, PR_TSC_SIGSEGV);
+	expect("attach where RDTSC is forbidden", call(mine, DUNE_ATTACH, &attach), -EOPNOTSUPP);
+	prctl(PR_SET_TSC, PR_TSC_ENABLE);
 	expect("map before attach", raw_map_area(mine), -ENXIO);
 	expect("attach", call(mine, DUNE_ATTACH, &attach), 0);
 	attach.ret_id = 0;

@@ -358,6 +358,63 @@ static void part_orphan(int device)
 	end_of_orphan(device, create.ret_fd, create.ret_id, pid);
 }
 
+/* ---- another program in the place of the one that attached ---- */
+
+static int left_by_exec[2]; /* the write end is closed by the exec */
+
+/* Keeps the mm of a process that runs another program, and has the context ended if it is told to. */
+static __attribute__((noreturn)) int keep_mm(void *unmaps)
+{
+	char byte;
+
+	close(left_by_exec[1]);
+	read(left_by_exec[0], &byte, 1);
+	if (unmaps)
+		munmap((void *)DUNE_TRAMPOLINE_ADDR, 4096);
+	for (;;)
+		pause();
+}
+
+static void replace_program(int fd, int unmaps)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+
+	if (pipe2(left_by_exec, O_CLOEXEC) || raw_attach(fd) || raw_map_area(fd))
+		raw_die("attach");
+	/* Its end is told to nobody: only the mm is shared. */
+	if (clone(keep_mm, stack + sizeof(stack), CLONE_VM, unmaps ? "" : NULL) < 0)
+		raw_die("clone: %m");
+	execl("/bin/busybox", "busybox", "sleep", "1000", NULL);
+	raw_die("exec: %m");
+}
+
+/* Whoever attached is not to be killed for what its old program left: it may have other rights by now. */
+static void part_replaced(int device)
+{
+	for (int unmaps = 0; unmaps < 2; unmaps++) {
+		struct dune_create create = { .abi = DUNE_ABI_VERSION };
+		struct dune_kill call = { .abi = DUNE_ABI_VERSION };
+		pid_t pid;
+
+		if (ioctl(device, DUNE_CREATE, &create))
+			raw_die("create: %m");
+		pid = fork();
+		if (!pid)
+			replace_program(create.ret_fd, unmaps);
+		call.id = create.ret_id;
+		usleep(300000);
+		if (!unmaps)
+			expect("the mm is kept", "KILL", plain(ioctl(device, DUNE_KILL, &call)), 0);
+		close(create.ret_fd);
+		for (int i = 0; i < 500 && raw_info(device).contexts; i++)
+			usleep(10000);
+		expect("the mm was kept", "contexts", raw_info(device).contexts, 0);
+		expect("the new program", "waitpid", waitpid(pid, NULL, WNOHANG), 0);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+}
+
 /* ---- a thread that has no vcpu ---- */
 
 static int thread_fd;
@@ -401,11 +458,12 @@ static void part_results(int device)
 {
 	struct dune_create create = { .abi = DUNE_ABI_VERSION };
 	struct dune_attach *attach =
-		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct rlimit all, none = { 0, 4096 };
 	uint64_t contexts = raw_info(device).contexts;
 	int fd;
 
+	mprotect((char *)attach + 4096, 4096, PROT_NONE);
 	getrlimit(RLIMIT_NOFILE, &all);
 	none.rlim_max = all.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &none);
@@ -429,7 +487,8 @@ static const struct {
 	const char *name;
 	void (*run)(int device);
 } parts[] = {
-	{ "passed", part_passed }, { "leaderless", part_leaderless }, { "orphan", part_orphan },
+	{ "passed", part_passed }, { "leaderless", part_leaderless },
+	{ "orphan", part_orphan }, { "replaced", part_replaced },
 	{ "thread", part_thread }, { "results", part_results },
 };
 

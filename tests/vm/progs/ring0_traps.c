@@ -2,7 +2,7 @@
 /*
  * Traps and signals of a ring-0 program: ring0_traps FD. One line per failed check; exit status 1
  * when anything failed. ring0_traps FD RSP: a trap on the stack at RSP, which has to end the
- * program.
+ * program. ring0_traps FD nx: runs what must not be run, which has to end it, too.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -231,6 +231,37 @@ static void test_fresh_stack(void)
 	munmap(stack, size);
 }
 
+/* The lower end of the first thread's stack, which grows. */
+static uint64_t stack_start(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long start = 0, found = 0;
+	char line[256];
+
+	while (maps && fgets(line, sizeof(line), maps))
+		if (strstr(line, "[stack]") && sscanf(line, "%lx-", &start) == 1)
+			found = start;
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+/* The runtime's own store is the first below a stack that has to grow. */
+static void test_growing_stack(void)
+{
+	uint64_t start = stack_start(), rax = 0;
+
+	check(start && !dune_trap_set(6, step_two));
+	traps = 0;
+	for (int i = 0; i < 64; i++)
+		__asm__ volatile("mov %%rsp, %%rbx\n\tmov %1, %%rsp\n\tud2\n\tmov %%rbx, %%rsp"
+				 : "=a"(rax)
+				 : "r"(start - (uint64_t)i * 4096 + 64)
+				 : "rbx", "memory");
+	check(traps == 64 && rax == 0x1234567890abcdef);
+	check(stack_start() < start);
+}
+
 /* Timer signals against traps and system calls: nothing lost, nothing mixed up. */
 static void test_storm(void)
 {
@@ -265,6 +296,15 @@ static int trap_on(uint64_t rsp)
 	return 1;
 }
 
+static int run_data(void)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	memset(page, 0xc3, 4096);
+	((void (*)(void))page)();
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	int error;
@@ -277,6 +317,8 @@ int main(int argc, char **argv)
 		printf("dune_enter: %s\n", strerror(-error));
 		return 1;
 	}
+	if (argc > 2 && !strcmp(argv[2], "nx"))
+		return run_data();
 	if (argc > 2)
 		return trap_on(strtoull(argv[2], NULL, 0));
 	test_inherited();
@@ -285,6 +327,7 @@ int main(int argc, char **argv)
 	test_bad_vectors();
 	test_signals_of_traps();
 	test_fresh_stack();
+	test_growing_stack();
 	test_storm();
 	printf("ring0_traps: %u checks failed\n", failures);
 	return failures ? 1 : 0;
