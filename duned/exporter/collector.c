@@ -14,7 +14,9 @@
 
 #include <dune/client.h>
 
+#include "duned/exporter/clock.h"
 #include "duned/exporter/note.h"
+#include "duned/exporter/shown.h"
 
 struct collector {
 	struct collector_options options;
@@ -32,20 +34,14 @@ struct collector {
 	struct sample filled; /* lock, or the thread's while it works */
 	bool ready; /* lock: filled is for the loop */
 
+	struct shown shown; /* of the thread */
+
 	/* Of the loop */
 	struct sample sample;
 	struct collector_counts counts;
-	double sample_at; /* loop's clock; 0: none yet */
+	double sample_at_s; /* CLOCK_MONOTONIC; 0: none yet */
 	bool asking;
 };
-
-static double clock_s(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static int64_t now_ms(void)
 {
@@ -103,14 +99,15 @@ static int ask_quotas(struct dune_client *client, struct sample *sample)
 }
 
 static int ask_list(struct dune_client *client, const struct collector_options *options,
-		    struct sample *sample)
+		    struct shown *shown, struct sample *sample)
 {
 	struct dune_client_list *list;
 	int r = dune_client_list(client, &list);
 
 	if (r < 0)
 		return r;
-	sample_take_list(sample, list, options->max_users);
+	sample_take_list(sample, list, options->max_users, shown,
+			 (int64_t)clock_s(CLOCK_MONOTONIC));
 	dune_client_list_free(list);
 	return 0;
 }
@@ -122,7 +119,7 @@ static bool is_answer(struct dune_client *client)
 }
 
 static int ask(struct dune_client *client, const struct collector_options *options,
-	       struct sample *sample)
+	       struct shown *shown, struct sample *sample)
 {
 	int r = ask_info(client, sample);
 
@@ -139,7 +136,7 @@ static int ask(struct dune_client *client, const struct collector_options *optio
 	if (r < 0 && !is_answer(client))
 		return r;
 	if (options->max_users)
-		r = ask_list(client, options, sample);
+		r = ask_list(client, options, shown, sample);
 	return r < 0 && !is_answer(client) ? r : 0;
 }
 
@@ -148,7 +145,7 @@ static int ask(struct dune_client *client, const struct collector_options *optio
  * client is freed after every failure.
  */
 static void collect(const struct collector_options *options, struct dune_client **client,
-		    struct sample *sample)
+		    struct shown *shown, struct sample *sample)
 {
 	bool had_connection = *client != NULL;
 	double start_s = clock_s(CLOCK_MONOTONIC);
@@ -161,7 +158,7 @@ static void collect(const struct collector_options *options, struct dune_client 
 			sample_set_down(sample, note_connect_error(r));
 			break;
 		}
-		r = ask(*client, options, sample);
+		r = ask(*client, options, shown, sample);
 		if (r == 0)
 			break;
 		sample_set_down(sample, dune_client_error_text(*client));
@@ -176,8 +173,9 @@ static void collect(const struct collector_options *options, struct dune_client 
 void collector_collect(const struct collector_options *options, struct sample *ret_sample)
 {
 	struct dune_client *client = NULL;
+	struct shown shown = { 0 };
 
-	collect(options, &client, ret_sample);
+	collect(options, &client, &shown, ret_sample);
 	dune_client_free(client);
 }
 
@@ -204,7 +202,7 @@ static void *collector_run(void *data)
 	struct sample *sample = calloc(1, sizeof(*sample));
 
 	while (sample && wait_for_wish(collector)) {
-		collect(&collector->options, &client, sample);
+		collect(&collector->options, &client, &collector->shown, sample);
 		pthread_mutex_lock(&collector->lock);
 		collector->filled = *sample;
 		collector->ready = true;
@@ -227,7 +225,7 @@ static void collector_count(struct collector *collector)
 	else
 		collector->counts.bad++;
 	note_change(sample->up, sample->module, sample->problem);
-	collector->sample_at = ev_now(collector->loop);
+	collector->sample_at_s = clock_s(CLOCK_MONOTONIC);
 	collector->collected(collector->data);
 }
 
@@ -262,9 +260,8 @@ static void on_impatient(struct ev_loop *loop, ev_timer *timer, int revents)
 
 bool collector_want(struct collector *collector)
 {
-	double age = ev_now(collector->loop) - collector->sample_at;
-
-	if (collector->sample_at > 0 && age >= 0 && age < COLLECTOR_FRESH_S)
+	if (collector->sample_at_s > 0 &&
+	    clock_s(CLOCK_MONOTONIC) - collector->sample_at_s < COLLECTOR_FRESH_S)
 		return true;
 	if (!ev_is_active(&collector->patience)) {
 		ev_timer_set(&collector->patience, COLLECTOR_PATIENCE_S, 0.);

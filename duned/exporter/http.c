@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "duned/exporter/clock.h"
 #include "duned/exporter/expose.h"
 #include "duned/exporter/page.h"
 
@@ -23,7 +24,7 @@ struct connection {
 	TAILQ_ENTRY(connection) link; /* by age of what they wait for, oldest first */
 	struct MHD_Connection *mhd;
 	int fd;
-	double since; /* connected, last answer's end, or begin of the request */
+	double since_s; /* connected, last answer's end, or begin of the request */
 	bool begun; /* a request line has come */
 	bool served; /* has had an answer before */
 	bool evicted;
@@ -240,7 +241,7 @@ static void renew(struct http *http, struct connection *connection)
 {
 	TAILQ_REMOVE(&http->connections, connection, link);
 	TAILQ_INSERT_TAIL(&http->connections, connection, link);
-	connection->since = ev_now(http->loop);
+	connection->since_s = clock_s(CLOCK_MONOTONIC);
 }
 
 /* So that those who hold connections can't keep others out. */
@@ -271,7 +272,7 @@ static void on_connection(void *data, struct MHD_Connection *mhd, void **context
 		connection->mhd = mhd;
 		connection->fd =
 			MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-		connection->since = ev_now(http->loop);
+		connection->since_s = clock_s(CLOCK_MONOTONIC);
 		TAILQ_INSERT_TAIL(&http->connections, connection, link);
 		if (++http->own->connections > HTTP_ROOMY)
 			make_room(http);
@@ -329,7 +330,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
 			       connection->served ? HTTP_IDLE_S :
 						    HTTP_FIRST_S;
 
-		if (ev_now(loop) - connection->since > limit)
+		if (clock_s(CLOCK_MONOTONIC) - connection->since_s > limit)
 			evict(http, connection);
 	}
 }

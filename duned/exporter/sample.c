@@ -8,6 +8,7 @@
 
 #include <dune/client.h>
 
+#include "duned/exporter/shown.h"
 #include "proto/names.h"
 
 /* Text from elsewhere: printable ASCII only, cut to fit. */
@@ -212,9 +213,10 @@ static size_t sum_by_owner(struct sample_user *rows, const struct dune_client_li
 	return nr;
 }
 
-void sample_take_list(struct sample *sample, const struct dune_client_list *list, size_t max_users)
+void sample_take_list(struct sample *sample, const struct dune_client_list *list, size_t max_users,
+		      struct shown *shown, int64_t now_s)
 {
-	struct sample_user *rows, *other;
+	struct sample_user *rows, others = { .uid = SAMPLE_OTHER_USERS };
 	size_t nr;
 
 	if (max_users > SAMPLE_MAX_USERS)
@@ -224,17 +226,15 @@ void sample_take_list(struct sample *sample, const struct dune_client_list *list
 	if (!rows)
 		return;
 	nr = sum_by_owner(rows, list, list->nr);
+	shown_expire(shown, now_s);
 	for (size_t i = 0; i < nr; i++) {
-		if (i < max_users) {
+		if (sample->nr_users < max_users &&
+		    shown_take(shown, rows[i].uid, max_users, now_s))
 			sample->users[sample->nr_users++] = rows[i];
-			continue;
-		}
-		other = &sample->users[max_users];
-		if (sample->nr_users == max_users) {
-			*other = (struct sample_user){ .uid = SAMPLE_OTHER_USERS };
-			sample->nr_users++;
-		}
-		user_add(other, &rows[i]);
+		else
+			user_add(&others, &rows[i]);
 	}
+	if (others.contexts)
+		sample->users[sample->nr_users++] = others;
 	free(rows);
 }

@@ -16,6 +16,7 @@ struct dune_client_info;
 struct dune_client_list;
 struct dune_client_quota_list;
 struct dune_client_totals;
+struct shown;
 
 #define SAMPLE_PAGE_BYTES  4096
 #define SAMPLE_NR_STATES   (DUNE_STATE_ENDED + 1)
@@ -132,8 +133,12 @@ void sample_take_totals(struct sample *sample, const struct dune_client_totals *
 /* The quotas of the host; one that is unlimited is not known, it has nothing to be a part of. */
 void sample_take_quotas(struct sample *sample, const struct dune_client_quota_list *list);
 
-/* Sums by owner: the max_users with the most contexts, and one for the others. */
-void sample_take_list(struct sample *sample, const struct dune_client_list *list, size_t max_users);
+/*
+ * Sums by owner: the max_users with the most contexts of those that may be shown now, in seconds of a
+ * clock that nobody sets, and one for the others.
+ */
+void sample_take_list(struct sample *sample, const struct dune_client_list *list, size_t max_users,
+		      struct shown *shown, int64_t now_s);
 
 /* The service can't be asked: nothing but the time, the reason and what took how long remains. */
 void sample_set_down(struct sample *sample, const char *problem);

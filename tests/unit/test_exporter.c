@@ -19,6 +19,7 @@
 #include "duned/exporter/address.h"
 #include "duned/exporter/expose.h"
 #include "duned/exporter/families.h"
+#include "duned/exporter/shown.h"
 #include "duned/exporter/history.h"
 #include "duned/exporter/textfile.h"
 #include "tests/unit/suite.h"
@@ -223,6 +224,7 @@ START_TEST(users_are_capped)
 	const struct dune_client_list list = { 12, pointers };
 	/* 1000 has three, 1001 and 7 two each, five others one */
 	static const uint32_t owners[12] = { 1000, 1001, 7, 1000, 7, 1001, 1000, 1, 2, 3, 4, 5 };
+	struct shown shown = { 0 };
 
 	for (int i = 0; i < 12; i++) {
 		contexts[i].owner = owners[i];
@@ -230,7 +232,7 @@ START_TEST(users_are_capped)
 		contexts[i].usage.ept_pages = 10;
 		pointers[i] = &contexts[i];
 	}
-	sample_take_list(&sample, &list, 2);
+	sample_take_list(&sample, &list, 2, &shown, 0);
 	ck_assert_uint_eq(sample.nr_users, 3);
 	ck_assert_uint_eq(sample.users[0].uid, 1000);
 	ck_assert_uint_eq(sample.users[0].contexts, 3);
@@ -239,10 +241,66 @@ START_TEST(users_are_capped)
 	ck_assert_uint_eq(sample.users[2].uid, SAMPLE_OTHER_USERS);
 	ck_assert_uint_eq(sample.users[2].contexts, 7);
 	ck_assert_uint_eq(sample.users[2].vcpus, 7);
-	sample_take_list(&sample, &list, 8);
+	sample_take_list(&sample, &list, 8, &shown, 0);
 	ck_assert_uint_eq(sample.nr_users, 8);
-	sample_take_list(&sample, &list, 100000);
+	sample_take_list(&sample, &list, 100000, &shown, 0);
 	ck_assert_uint_eq(sample.nr_users, 8);
+}
+END_TEST
+
+/* One context of each of some uids, at a time in seconds; up to two are shown. */
+static void take_users(struct shown *shown, int64_t now_s, uint32_t first, unsigned int count)
+{
+	struct dune_client_context contexts[16] = { 0 };
+	const struct dune_client_context *pointers[16];
+	const struct dune_client_list list = { count, pointers };
+
+	for (unsigned int i = 0; i < count; i++) {
+		contexts[i].owner = first + i;
+		pointers[i] = &contexts[i];
+	}
+	sample_take_list(&sample, &list, 2, shown, now_s);
+}
+
+START_TEST(users_of_a_day_are_capped)
+{
+	struct shown shown = { 0 };
+
+	for (int i = 0; i < 4; i++)
+		take_users(&shown, i, (uint32_t)(2 * i), 2);
+	ck_assert_uint_eq(sample.nr_users, 2);
+	ck_assert_uint_eq(shown.nr, 2 * SHOWN_FACTOR);
+	/* Others than these eight have no series of their own, however few they are; */
+	take_users(&shown, 10, 8, 2);
+	ck_assert_uint_eq(sample.nr_users, 1);
+	ck_assert_uint_eq(sample.users[0].uid, SAMPLE_OTHER_USERS);
+	ck_assert_uint_eq(sample.users[0].contexts, 2);
+	/* these keep theirs, also beside others, */
+	take_users(&shown, SHOWN_DAY_S - 1, 6, 3);
+	ck_assert_uint_eq(sample.nr_users, 3);
+	ck_assert_uint_eq(sample.users[0].uid, 6);
+	ck_assert_uint_eq(sample.users[1].uid, 7);
+	ck_assert_uint_eq(sample.users[2].contexts, 1);
+	/* until they were not there for a day. */
+	take_users(&shown, SHOWN_DAY_S, 8, 1);
+	ck_assert_uint_eq(sample.users[0].uid, 8);
+	take_users(&shown, SHOWN_DAY_S, 20, 2);
+	ck_assert_uint_eq(sample.users[0].uid, 20);
+	ck_assert_uint_eq(sample.users[1].uid, SAMPLE_OTHER_USERS);
+	ck_assert_uint_eq(shown.nr, 2 * SHOWN_FACTOR);
+}
+END_TEST
+
+START_TEST(shown_is_of_fixed_size)
+{
+	struct shown shown = { 0 };
+
+	for (uint32_t uid = 0; uid < SHOWN_MAX; uid++)
+		ck_assert(shown_take(&shown, uid, 100000, 0));
+	ck_assert(!shown_take(&shown, SHOWN_MAX, 100000, 0));
+	ck_assert(shown_take(&shown, SHOWN_MAX - 1, 100000, 0));
+	shown_expire(&shown, SHOWN_DAY_S);
+	ck_assert_uint_eq(shown.nr, 0);
 }
 END_TEST
 
@@ -623,6 +681,8 @@ int main(void)
 	tcase_add_test(tests, names_that_are_not_known_are_summed);
 	tcase_add_test(tests, names_of_the_service_are_bounded);
 	tcase_add_test(tests, users_are_capped);
+	tcase_add_test(tests, users_of_a_day_are_capped);
+	tcase_add_test(tests, shown_is_of_fixed_size);
 	tcase_add_test(tests, quotas_of_the_host);
 	tcase_add_test(tests, text_from_elsewhere_is_printable);
 	tcase_add_test(tests, both_formats);
