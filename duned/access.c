@@ -94,6 +94,17 @@ void access_format(const struct access_list *list, char *text, size_t size)
 					 list->entries[i].is_group ? "@" : "", list->entries[i].id);
 }
 
+size_t access_groups(const struct access_list *list, uint32_t ret_groups[ACCESS_MAX_ENTRIES])
+{
+	size_t count = 0;
+
+	for (unsigned int i = 0; i < list->count; i++) {
+		if (list->entries[i].is_group)
+			ret_groups[count++] = list->entries[i].id;
+	}
+	return count;
+}
+
 bool access_names(const struct access_list *list, const struct peer *peer)
 {
 	if (!peer->identified)

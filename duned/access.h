@@ -34,6 +34,9 @@ int access_parse(const char *text, struct access_list *ret_list, const char **re
 /* Writes the list as numbers, in the format that access_parse() takes. */
 void access_format(const struct access_list *list, char *text, size_t size);
 
+/* The groups that it names; returns how many. */
+size_t access_groups(const struct access_list *list, uint32_t ret_groups[ACCESS_MAX_ENTRIES]);
+
 /* Does the list name the peer? Never for one that is not identified. */
 bool access_names(const struct access_list *list, const struct peer *peer);
 

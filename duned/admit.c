@@ -90,16 +90,26 @@ const char *admit_account_name(const struct quota_rule *rule, const struct quota
 	return number;
 }
 
-int admit_growth(struct request *request, struct answer *answer, const struct charge *charge,
-		 const uint64_t growth[QUOTA_NR_SUMS])
+static int decide(const struct manager *manager, const struct charge *charge,
+		  const uint64_t growth[QUOTA_NR_SUMS], struct quota_verdict *ret_verdict)
 {
-	const struct manager *manager = request->manager;
+	return quota_decide(&manager->config.quotas, charge, growth, used_in_ledger,
+			    &manager->ledger, ret_verdict);
+}
+
+int admit_growth(struct request *request, struct answer *answer, const struct charge *charge,
+		 const struct ledger_entry *entry, const uint64_t growth[QUOTA_NR_SUMS])
+{
+	struct manager *manager = request->manager;
 	struct quota_verdict verdict;
 	const char *name, *scope;
 	char number[16];
 
-	if (quota_decide(&manager->config.quotas, charge, growth, used_in_ledger, &manager->ledger,
-			 &verdict) == 0)
+	if (decide(manager, charge, growth, &verdict) == 0)
+		return 0;
+	/* Nobody is refused for what has been given back. */
+	if (ledger_recount(&manager->ledger, &manager->device, entry) &&
+	    decide(manager, charge, growth, &verdict) == 0)
 		return 0;
 	name = admit_account_name(verdict.rule, &verdict.account, number);
 	scope = quota_scope_name(verdict.account.scope);

@@ -26,9 +26,12 @@ struct admit_rates {
 
 /* All that return int: 0, 1 with an error in the answer, or -errno. */
 
-/* May the use of each resource grow so? The ledger must be current. */
+/*
+ * May the use of each resource grow so? The ledger must be current. `entry` is what grows, which
+ * counts after this as before; NULL: a context that is not there yet.
+ */
 int admit_growth(struct request *request, struct answer *answer, const struct charge *charge,
-		 const uint64_t growth[QUOTA_NR_SUMS]);
+		 const struct ledger_entry *entry, const uint64_t growth[QUOTA_NR_SUMS]);
 
 /* May another context be created now? */
 int admit_rate(struct request *request, struct answer *answer, const struct charge *charge,

@@ -9,93 +9,178 @@
 #include "duned/json.h"
 #include "duned/listing.h"
 #include "duned/methods.h"
+#include "duned/request.h"
 #include "duned/stream.h"
 
+/* With the connection's turn, whose time it takes. */
+static int judge(struct connection *connection)
+{
+	return manager_judge(connection->server->manager, &connection->peer);
+}
+
+/* Where nobody can be told that it failed, the peer is nobody special. */
 void answering_renew_standing(void *data)
 {
-	struct connection *connection = data;
-	const struct manager *manager = connection->server->manager;
-
-	if (connection->generation == manager->generation)
-		return;
-	manager_judge(manager, &connection->peer);
-	connection->generation = manager->generation;
+	judge(data);
 }
 
 /* ---- now ---- */
 
-static int encode_too_large(char **ret_bytes, size_t *ret_size)
+static int answer_too_large(struct answer *answer)
 {
 	struct json_object *parameters = json_object_new_object();
-	int r = -ENOMEM;
+	bool ok = json_put_int(parameters, "maximum", VARLINK_MAX_REPLY);
 
-	if (json_put_int(parameters, "maximum", VARLINK_MAX_REPLY))
-		r = varlink_reply_encode(DUNE_ERROR("ReplyTooLarge"), parameters, false, ret_bytes,
-					 ret_size);
-	json_object_put(parameters);
-	return r;
+	return answer_error(answer, DUNE_ERROR("ReplyTooLarge"), json_finish(parameters, ok));
+}
+
+static int encode_answer(const struct answer *answer, bool *ret_continues, char **ret_bytes,
+			 size_t *ret_size)
+{
+	const char *error = answer->error[0] ? answer->error : NULL;
+	bool continues = !error && (answer->interval_ms || answer->subscription);
+
+	*ret_continues = continues;
+	if (answer->text && !error)
+		return varlink_reply_wrap(answer->text, answer->text_size, continues, ret_bytes,
+					  ret_size);
+	return varlink_reply_encode(error, answer->parameters, continues, ret_bytes, ret_size);
 }
 
 /* Encodes and queues an answer. *ret_continues: the call is to be answered again. */
 static int queue_answer(struct connection *connection, struct answer *answer, bool *ret_continues)
 {
-	const char *error = answer->error[0] ? answer->error : NULL;
-	bool continues = !error && (answer->interval_ms || answer->subscription);
+	bool continues;
 	size_t size;
 	char *bytes;
-	int fd, r;
+	int fd, r = encode_answer(answer, &continues, &bytes, &size);
 
-	if (answer->text && !error)
-		r = varlink_reply_wrap(answer->text, answer->text_size, continues, &bytes, &size);
-	else
-		r = varlink_reply_encode(error, answer->parameters, continues, &bytes, &size);
 	if (r == -EMSGSIZE) {
-		error = DUNE_ERROR("ReplyTooLarge");
-		continues = false;
-		r = encode_too_large(&bytes, &size);
+		r = answer_too_large(answer);
+		if (r > 0)
+			r = encode_answer(answer, &continues, &bytes, &size);
 	}
 	if (r < 0)
 		return r;
-	if (error)
-		counters_error(error);
+	if (answer->error[0])
+		counters_error(answer->error);
 	fd = answer->fd;
 	answer->fd = -1;
 	*ret_continues = continues;
 	return output_queue(connection, bytes, size, fd);
 }
 
+/* ---- long replies ---- */
+
+/*
+ * Each may be megabytes, and so may be what it is made of: a user has one in the making at a time, and
+ * none while much of what was made is not read. Who has nothing waiting may always begin, so that
+ * nobody waits for another's clients.
+ */
+static bool listing_may_begin(const struct server *server, const struct user *user)
+{
+	return !user->output_bytes ||
+	       (user->output_bytes < SERVER_USER_OUTPUT && server->output_bytes < SERVER_OUTPUT);
+}
+
+void answering_wake_listing(struct server *server, struct user *user)
+{
+	struct connection *first = TAILQ_FIRST(&user->listings);
+
+	if (first && !listing_begun(first->listing) && listing_may_begin(server, user))
+		schedule_add(&server->schedule, &first->turn);
+}
+
+/* Those that came later wait for it. */
+static void listing_start(struct connection *connection, struct answer *answer)
+{
+	connection->listing = answer->listing;
+	answer->listing = NULL;
+	TAILQ_INSERT_TAIL(&connection->turn.user->listings, connection, listing_link);
+}
+
 static void listing_stop(struct connection *connection)
 {
+	struct listing *listing = connection->listing;
+	struct user *user = connection->turn.user;
+	struct connection *first;
+
+	if (!listing)
+		return;
+	TAILQ_REMOVE(&user->listings, connection, listing_link);
+	connection->listing = NULL;
 	output_account(connection, 0, connection->listing_bytes);
 	connection->listing_bytes = 0;
-	listing_free(connection->listing);
-	connection->listing = NULL;
+	answering_wake_listing(connection->server, user);
+	first = TAILQ_FIRST(&user->listings);
+	if (first && listing_may_begin(connection->server, user))
+		listing_adopt(first->listing);
+	listing_free(listing);
+}
+
+/* It has come to nothing. */
+static int listing_fail(struct connection *connection, int error)
+{
+	struct answer answer __attribute__((cleanup(answer_done))) = { .fd = -1 };
+	bool continues;
+	int r;
+
+	listing_stop(connection);
+	stream_stop(connection);
+	if (error == -ENOMEM)
+		return error;
+	r = error == -EMSGSIZE ? answer_too_large(&answer) :
+				 answer_device_failed(&answer, "stats", error);
+	return r < 0 ? r : queue_answer(connection, &answer, &continues);
+}
+
+/* May go on: 0, or -errno. *ret_ready: a step can be taken. */
+static int listing_ready(struct connection *connection, bool *ret_ready)
+{
+	const struct user *user = connection->turn.user;
+	int r = 0;
+
+	*ret_ready = listing_begun(connection->listing);
+	if (*ret_ready || TAILQ_FIRST(&user->listings) != connection ||
+	    !listing_may_begin(connection->server, user))
+		return 0;
+	r = judge(connection);
+	if (!r)
+		r = listing_begin(connection->listing, &connection->peer);
+	*ret_ready = !r;
+	return r;
 }
 
 int answering_advance(struct connection *connection)
 {
+	bool ready = false;
 	char *bytes;
 	size_t size;
 	int r;
 
 	if (!connection->listing)
 		return 0;
-	r = listing_step(connection->listing, connection->streaming, &bytes, &size);
-	if (r > 0) {
-		size = listing_size(connection->listing);
-		output_account(connection, size, connection->listing_bytes);
-		connection->listing_bytes = size;
-		schedule_add(&connection->server->schedule, &connection->turn);
+	r = listing_ready(connection, &ready);
+	if (!r && !ready)
 		return 0;
+	if (!r)
+		r = listing_step(connection->listing, &connection->peer, connection->streaming,
+				 &bytes, &size);
+	if (r < 0)
+		return listing_fail(connection, r);
+	if (!r) {
+		r = output_queue(connection, bytes, size, -1);
+		listing_stop(connection);
+		return r;
 	}
-	listing_stop(connection);
-	if (r == -EMSGSIZE) {
-		stream_stop(connection);
-		counters_error(DUNE_ERROR("ReplyTooLarge"));
-		r = encode_too_large(&bytes, &size);
-	}
-	return r < 0 ? r : output_queue(connection, bytes, size, -1);
+	size = listing_size(connection->listing);
+	output_account(connection, size, connection->listing_bytes);
+	connection->listing_bytes = size;
+	schedule_add(&connection->server->schedule, &connection->turn);
+	return 0;
 }
+
+/* ---- calls ---- */
 
 /* Sends the answer on its way. If it streams, the connection takes the call. */
 static int give_answer(struct connection *connection, struct varlink_call *call, bool again,
@@ -109,8 +194,7 @@ static int give_answer(struct connection *connection, struct varlink_call *call,
 	if (r < 0)
 		return r;
 	if (answer->listing && !answer->error[0]) {
-		connection->listing = answer->listing;
-		answer->listing = NULL;
+		listing_start(connection, answer);
 		if (!again && (answer->interval_ms || answer->subscription))
 			stream_start(connection, call, answer);
 		return 0;
@@ -176,8 +260,9 @@ static int finish_asking(struct connection *connection)
 	struct asking *asking = &connection->asking;
 	int r;
 
-	answering_renew_standing(connection);
-	r = asking_answer(asking, connection->server->manager, &connection->peer, &answer);
+	r = judge(connection);
+	if (!r)
+		r = asking_answer(asking, connection->server->manager, &connection->peer, &answer);
 	if (!r)
 		r = take_answer(connection, &asking->call, false, &answer);
 	asking_done(asking);
@@ -192,9 +277,10 @@ static int job_end(struct connection *connection)
 
 	if (!connection->job || !job_finished(connection->job))
 		return 0;
-	answering_renew_standing(connection);
-	r = methods_finish(connection->server->manager, &connection->peer, call, connection->job,
-			   &answer);
+	r = judge(connection);
+	if (!r)
+		r = methods_finish(connection->server->manager, &connection->peer, call,
+				   connection->job, &answer);
 	if (!r)
 		r = take_answer(connection, call, false, &answer);
 	job_stop(connection);
@@ -206,8 +292,9 @@ int answering_call(struct connection *connection, struct varlink_call *call, boo
 	struct answer answer __attribute__((cleanup(answer_done))) = { .fd = -1 };
 	int r;
 
-	answering_renew_standing(connection);
-	r = methods_answer(connection->server->manager, &connection->peer, call, &answer);
+	r = judge(connection);
+	if (!r)
+		r = methods_answer(connection->server->manager, &connection->peer, call, &answer);
 	if (!r && answer.ask)
 		asking_begin(&connection->asking, connection->server->manager, &connection->peer,
 			     call, answer.ask, on_ready, connection);

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 
 struct connection;
+struct server;
+struct user;
 struct varlink_call;
 
 /*
@@ -24,6 +26,9 @@ int answering_go_on(struct connection *connection);
 /* A piece of work on a long reply, which is queued when it is done. */
 int answering_advance(struct connection *connection);
 
+/* Of this user less output waits, or a long reply is made: is it time for the next one's? */
+void answering_wake_listing(struct server *server, struct user *user);
+
 /* Does a call wait for something that comes later? */
 bool answering_waits(const struct connection *connection);
 
@@ -31,8 +36,8 @@ bool answering_waits(const struct connection *connection);
 void answering_stop(struct connection *connection);
 
 /*
- * Who is an administrator or observer may have changed since the connection was accepted. `data` is the
- * connection.
+ * Who is an administrator or observer is looked at with the first call, and may have changed since. `data`
+ * is the connection.
  */
 void answering_renew_standing(void *data);
 

@@ -17,12 +17,12 @@
 #include <unistd.h>
 
 #include "duned/answering.h"
+#include "duned/clock.h"
+#include "duned/closer.h"
 #include "duned/counters.h"
 #include "duned/log.h"
 #include "duned/peer.h"
 #include "duned/stream.h"
-
-#define SCM_MAX_FDS 253 /* the most that the kernel passes at once */
 
 static struct ev_loop *loop_of(const struct connection *connection)
 {
@@ -50,7 +50,8 @@ static void timer_run(struct ev_loop *loop, ev_timer *timer, bool wanted, double
 		ev_timer_stop(loop, timer);
 	} else if (!ev_is_active(timer)) {
 		/* From now, not from when the turn of the loop began. */
-		ev_timer_set(timer, ev_time() - ev_now(loop) + seconds, 0.);
+		ev_now_update(loop);
+		ev_timer_set(timer, seconds, 0.);
 		ev_timer_start(loop, timer);
 	}
 }
@@ -106,7 +107,7 @@ static bool is_privileged(const struct connection *connection)
 static int handle_input(struct connection *connection, bool *ret_more)
 {
 	struct schedule *schedule = &connection->server->schedule;
-	int64_t start = schedule_clock();
+	int64_t start = clock_ns();
 	bool more_calls = true;
 	const char *message;
 	size_t size;
@@ -125,13 +126,13 @@ static int handle_input(struct connection *connection, bool *ret_more)
 		}
 		/* What follows this message is another one and has its own time. */
 		ev_timer_stop(loop_of(connection), &connection->input_timer);
-		connection->last_call = ev_now(loop_of(connection));
+		connection->last_call_ns = start;
 		r = handle_message(connection, message, size);
 		if (r < 0)
 			return r;
 		more_calls = schedule_take_call(schedule, connection->turn.user,
 						is_privileged(connection)) &&
-			     schedule_clock() - start < CONNECTION_TURN_NS;
+			     clock_ns() - start < CONNECTION_TURN_NS;
 	}
 	*ret_more = true;
 	return 0;
@@ -139,52 +140,34 @@ static int handle_input(struct connection *connection, bool *ret_more)
 
 /* ---- input ---- */
 
-/* Clients have no business sending descriptors: closes them and says how many there were. */
-static size_t close_received(struct msghdr *message)
+/*
+ * What can be read, as far as no descriptor comes with it: those stay where they are, for to drop
+ * somebody else's file can take long. -EPROTO: one comes first.
+ */
+static ssize_t look(int fd, char *bytes, size_t size)
 {
-	size_t count = 0;
+	struct iovec vector = { bytes, size };
+	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
+	ssize_t n = recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT);
 
-	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
-	     header = CMSG_NXTHDR(message, header)) {
-		size_t nr_fds;
-
-		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-			continue;
-		nr_fds = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < nr_fds; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
-			close(fd);
-		}
-		count += nr_fds;
-	}
-	return count;
+	if (n < 0)
+		return -errno;
+	/* There is no room for any in the message. */
+	return message.msg_flags & MSG_CTRUNC ? -EPROTO : n;
 }
 
 /* Reads once. -EAGAIN nothing there, -errno the client is gone or misbehaves. */
 static int receive(struct connection *connection)
 {
-	char control[CMSG_SPACE(SCM_MAX_FDS * sizeof(int))] __attribute__((aligned(8)));
 	char bytes[CONNECTION_READ_SIZE];
-	struct iovec vector = { bytes, sizeof(bytes) };
-	struct msghdr message = {
-		.msg_iov = &vector,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t n;
+	ssize_t n = look(connection->fd, bytes, sizeof(bytes));
 
-	do {
-		n = recvmsg(connection->fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	if (close_received(&message) || message.msg_flags & MSG_CTRUNC) {
+	if (n == -EPROTO)
 		log_end(connection, MESSAGE_CLIENT_DESCRIPTORS, "it sent file descriptors");
-		return -EPROTO;
-	}
+	if (n > 0)
+		n = recv(connection->fd, bytes, (size_t)n, MSG_DONTWAIT) == n ? n : -EIO;
+	if (n < 0)
+		return (int)n;
 	if (n == 0) {
 		connection->input_ended = true;
 		return 0;
@@ -215,6 +198,16 @@ static bool peer_hung_up(const struct connection *connection)
 	return poll(&poller, 1, 0) > 0 && poller.revents & (POLLHUP | POLLERR);
 }
 
+/* Of one that has nothing to do now and reads no more: is there nobody to do anything for? */
+static bool is_over(const struct connection *connection)
+{
+	if (connection->listing || !STAILQ_EMPTY(&connection->outputs))
+		return false;
+	return (connection->input_ended && !connection->streaming &&
+		!answering_waits(connection)) ||
+	       peer_hung_up(connection);
+}
+
 /*
  * Answers and sends what can be, then waits for the right things. Frees the connection when its
  * work is over or it failed.
@@ -233,15 +226,12 @@ static void connection_update(struct connection *connection)
 	}
 	/* Flushing may have made room for calls that had to wait. */
 	more = more && may_answer(connection);
-	if (connection->input_ended && !more && !connection->listing &&
-	    STAILQ_EMPTY(&connection->outputs) &&
-	    ((!connection->streaming && !answering_waits(connection)) ||
-	     peer_hung_up(connection))) {
+	pending = varlink_input_pending(&connection->input);
+	reading = !connection->input_ended && pending < VARLINK_MAX_CALL;
+	if (!reading && !more && is_over(connection)) {
 		connection_free(connection);
 		return;
 	}
-	pending = varlink_input_pending(&connection->input);
-	reading = !connection->input_ended && pending < VARLINK_MAX_CALL;
 	if (more)
 		schedule_add(&connection->server->schedule, &connection->turn);
 	timer_run(loop, &connection->input_timer,
@@ -298,10 +288,10 @@ static void on_idle(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct connection *connection = timer->data;
 	int64_t idle_s = connection->server->manager->config.idle_s;
-	ev_tstamp rest = connection->last_call + (ev_tstamp)idle_s - ev_now(loop);
+	double rest = (double)idle_s - clock_since(connection->last_call_ns);
 
-	if (connection->streaming || answering_waits(connection) || !idle_s ||
-	    rest > CONNECTION_IDLE_LOOK_S)
+	if (connection->streaming || connection->listing || answering_waits(connection) ||
+	    !idle_s || rest > CONNECTION_IDLE_LOOK_S)
 		rest = CONNECTION_IDLE_LOOK_S;
 	if (rest > 0.) {
 		ev_timer_set(timer, rest, 0.);
@@ -346,13 +336,12 @@ struct connection *connection_new(struct server *server, int fd, struct peer *pe
 	if (!user) {
 		free(connection);
 		peer_done(peer);
-		close(fd);
+		closer_close(fd);
 		return NULL;
 	}
 	connection->server = server;
 	connection->peer = *peer;
 	connection->peer.start_ticks = &connection->start_ticks;
-	connection->generation = server->manager->generation;
 	*peer = (struct peer){ 0 };
 	connection->fd = fd;
 	connection->turn = (struct turn){ .user = user,
@@ -368,7 +357,7 @@ struct connection *connection_new(struct server *server, int fd, struct peer *pe
 	connection->watcher.data = connection->input_timer.data = connection;
 	connection->output_timer.data = connection->idle_timer.data = connection;
 	connection->stream_timer.data = connection;
-	connection->last_call = ev_now(server->loop);
+	connection->last_call_ns = clock_ns();
 	if (connection->turn.urgent)
 		ev_set_priority(&connection->watcher, EV_MAXPRI);
 	ev_io_start(server->loop, &connection->watcher);
@@ -401,7 +390,7 @@ void connection_free(struct connection *connection)
 	schedule_remove(&connection->server->schedule, &connection->turn);
 	output_done(connection);
 	varlink_input_done(&connection->input);
-	close(connection->fd);
+	closer_close(connection->fd);
 	peer_done(&connection->peer);
 	users_put(&connection->server->users, connection->turn.user);
 	server_remove(connection->server, connection);

@@ -37,7 +37,6 @@ struct connection {
 	struct server *server;
 	struct peer peer;
 	uint64_t start_ticks;		/* of the peer's process; 0: not read yet */
-	unsigned int generation;	/* of the configuration that the peer's standing is from */
 	int fd;
 	struct turn turn;	/* in the schedule */
 	bool readable;		/* something to read was seen since the last turn */
@@ -46,7 +45,7 @@ struct connection {
 	ev_timer input_timer;	/* runs while a message is unfinished */
 	ev_timer output_timer;	/* runs while output waits */
 	ev_timer idle_timer;	/* looks now and then for how long nothing was asked */
-	ev_tstamp last_call;
+	int64_t last_call_ns;
 	struct varlink_input input;
 	bool input_ended;	/* the client sends no more */
 	bool called;		/* at least once */
@@ -65,9 +64,10 @@ struct connection {
 	struct varlink_call job_call;
 	struct listing *listing;	/* a long reply in the making; calls wait */
 	size_t listing_bytes;		/* of it, in output_bytes */
+	TAILQ_ENTRY(connection) listing_link;	/* of its user, while there is one */
 };
 
-/* Takes fd and the peer's groups. NULL when out of memory (both are gone then too). */
+/* Takes fd and the peer, which may be judged or not. NULL when out of memory (both are gone then too). */
 struct connection *connection_new(struct server *server, int fd, struct peer *peer);
 
 /* Removes it from the server too. */

@@ -96,7 +96,7 @@ static int check_contexts(struct creation *creation)
 	if (info->contexts >= info->max_contexts)
 		return answer_quota(creation->answer, "contexts", "host", NULL,
 				    (int64_t)info->max_contexts, info->contexts);
-	return admit_growth(creation->request, creation->answer, &creation->charge, growth);
+	return admit_growth(creation->request, creation->answer, &creation->charge, NULL, growth);
 }
 
 /* What the limits promise, and the limit that this context itself puts on its owner's contexts. */
@@ -114,7 +114,7 @@ static int check_promises(struct creation *creation)
 	if (own >= limits[DUNE_LIMIT_CONTEXTS])
 		return answer_quota(creation->answer, "contexts", NULL, NULL,
 				    (int64_t)limits[DUNE_LIMIT_CONTEXTS], own);
-	return admit_growth(creation->request, creation->answer, &creation->charge, growth);
+	return admit_growth(creation->request, creation->answer, &creation->charge, NULL, growth);
 }
 
 /* ---- names ---- */

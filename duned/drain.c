@@ -2,12 +2,13 @@
 /* Ending without losing calls; see drain.h. */
 #include "duned/drain.h"
 
+#include "duned/clock.h"
 #include "duned/connection.h"
 
 static bool drain_waits(const struct drain *drain)
 {
 	const struct connection *connection;
-	ev_tstamp elapsed = ev_now(drain->server->loop) - drain->begin;
+	double elapsed = clock_since(drain->begin_ns);
 
 	if (elapsed >= DRAIN_LIMIT_S)
 		return false;
@@ -46,7 +47,7 @@ void drain_begin(struct drain *drain)
 		return;
 	}
 	drain->active = true;
-	drain->begin = ev_time();
+	drain->begin_ns = clock_ns();
 	server_refuse_new(drain->server);
 	ev_timer_start(loop, &drain->timer);
 }

@@ -19,7 +19,7 @@
 struct drain {
 	struct server *server;
 	ev_timer timer;
-	ev_tstamp begin;
+	int64_t begin_ns;
 	bool active;
 };
 

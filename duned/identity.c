@@ -17,28 +17,47 @@
 #define SO_PEERPIDFD 77 /* Linux 6.5 */
 #endif
 
-#define STAT_MAX 1024 /* bytes of /proc/PID/stat that matter */
+#define TEXT_MAX     1024 /* bytes of a file of /proc/PID that matter */
+#define FLAG_EXITING 0x4 /* PF_EXITING, among the flags in /proc/PID/stat */
 
 /* ---- pure ---- */
 
-int identity_parse_start(const char *stat, uint64_t *ret_start)
+int identity_parse_stat(const char *stat, struct identity_stat *ret_stat)
 {
-	/* The name, in parentheses, may hold anything; the 20th field after it is what we want. */
+	/* The name, in parentheses, may hold anything; the 7th and the 20th field after it count. */
 	const char *p = strrchr(stat, ')');
-	uint64_t start;
+	struct identity_stat read = { 0 };
 	char *end;
 
 	for (int field = 0; p && field < 20; field++) {
+		if (field == 7)
+			read.exiting = strtoul(p, NULL, 10) & FLAG_EXITING;
 		p = strchr(p, ' ');
 		p = p ? p + 1 : NULL;
 	}
 	if (!p || *p < '0' || *p > '9')
 		return -EBADMSG;
-	start = strtoull(p, &end, 10);
+	read.start = strtoull(p, &end, 10);
 	if (*end != ' ')
 		return -EBADMSG;
-	*ret_start = start;
+	*ret_stat = read;
 	return 0;
+}
+
+bool identity_has_uid(const char *status, uint32_t uid)
+{
+	/* A newline in the process's name is escaped by the kernel. */
+	const char *line = strstr(status, "\nUid:");
+	unsigned long uids[4];
+
+	if (!line ||
+	    sscanf(line, " Uid: %lu %lu %lu %lu", &uids[0], &uids[1], &uids[2], &uids[3]) != 4)
+		return false;
+	for (int i = 0; i < 4; i++) {
+		if (uids[i] == uid)
+			return true;
+	}
+	return false;
 }
 
 void identity_cut_cgroup(const char *path, char ret_path[DUNE_CGROUP_MAX])
@@ -59,22 +78,31 @@ void identity_cut_cgroup(const char *path, char ret_path[DUNE_CGROUP_MAX])
 
 /* ---- the process ---- */
 
-static int read_start(int32_t pid, uint64_t *ret_start)
+/* A file of the process's folder, or its beginning. */
+static int read_text(int32_t pid, const char *name, char ret_text[TEXT_MAX])
 {
-	char path[32], text[STAT_MAX];
+	char path[48];
 	ssize_t size;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%" PRId32 "/stat", pid);
+	snprintf(path, sizeof(path), "/proc/%" PRId32 "/%s", pid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	size = read(fd, text, sizeof(text) - 1);
+	size = read(fd, ret_text, TEXT_MAX - 1);
 	close(fd);
 	if (size <= 0)
 		return -ESRCH;
-	text[size] = '\0';
-	return identity_parse_start(text, ret_start);
+	ret_text[size] = '\0';
+	return 0;
+}
+
+static int read_stat(int32_t pid, struct identity_stat *ret_stat)
+{
+	char text[TEXT_MAX];
+	int r = read_text(pid, "stat", text);
+
+	return r < 0 ? r : identity_parse_stat(text, ret_stat);
 }
 
 /*
@@ -101,25 +129,64 @@ static bool has_ended(int pidfd)
 	return poll(&poller, 1, 0) != 0;
 }
 
-/* Of a process that is held it is read once: another one can't get its place. */
-static int read_start_once(const struct peer *peer, bool held, uint64_t *ret_start)
+/*
+ * Without a pidfd: whoever began after the connection was accepted is somebody else, and so is who has
+ * nothing to do with the uid that connected: a connection may have waited for long. That was the
+ * effective uid; a program that changes it keeps it as another of its own, unless it gives it up.
+ */
+static int check_unheld(const struct peer *peer, uint64_t start)
 {
-	int r = 0;
+	char status[TEXT_MAX];
+	struct identity_stat again;
+	int r = start > peer->connected_ticks ? -ESRCH : read_text(peer->pid, "status", status);
 
-	if (held && peer->start_ticks && *peer->start_ticks)
-		*ret_start = *peer->start_ticks;
-	else
-		r = read_start(peer->pid, ret_start);
-	if (!r && held && peer->start_ticks)
-		*peer->start_ticks = *ret_start;
+	if (!r && !identity_has_uid(status, peer->uid))
+		r = -ESRCH;
+	if (!r)
+		r = read_stat(peer->pid, &again);
+	if (!r && (again.exiting || again.start != start))
+		r = -ESRCH;
 	return r;
 }
 
-static int read_process(const struct peer *peer, bool held, struct dune_labels *labels)
+/*
+ * After the cgroup was read: in legacy hierarchies a process whose first thread ends, while others may go
+ * on, is shown in the first cgroup of all.
+ */
+static int check_held(const struct peer *peer, int pidfd, const char *cgroup)
 {
-	uint64_t start, again;
+	struct identity_stat now;
+	int r = strcmp(cgroup, "/") ? 0 : read_stat(peer->pid, &now);
+
+	if (!r && !strcmp(cgroup, "/") && now.exiting)
+		r = -ESRCH;
+	return !r && has_ended(pidfd) ? -ESRCH : r;
+}
+
+/* Of a process that is held it is read once: another one can't get its place. */
+static int read_start(const struct peer *peer, bool held, uint64_t *ret_start)
+{
+	struct identity_stat stat;
+	int r;
+
+	if (held && peer->start_ticks && *peer->start_ticks) {
+		*ret_start = *peer->start_ticks;
+		return 0;
+	}
+	r = read_stat(peer->pid, &stat);
+	if (r < 0)
+		return r;
+	if (held && peer->start_ticks)
+		*peer->start_ticks = stat.start;
+	*ret_start = stat.start;
+	return 0;
+}
+
+static int read_process(const struct peer *peer, int pidfd, struct dune_labels *labels)
+{
 	char *cgroup = NULL;
-	int r = read_start_once(peer, held, &start);
+	uint64_t start;
+	int r = read_start(peer, pidfd >= 0, &start);
 
 	if (r < 0)
 		return r;
@@ -129,48 +196,40 @@ static int read_process(const struct peer *peer, bool held, struct dune_labels *
 	free(cgroup);
 	labels->creator_pid = peer->pid;
 	labels->creator_start = start;
-	if (held)
-		return 0;
-	r = read_start(peer->pid, &again);
-	return r < 0 ? r : start == again ? 0 : -ESRCH;
+	return pidfd >= 0 ? check_held(peer, pidfd, labels->cgroup) : check_unheld(peer, start);
 }
 
-/*
- * With a pidfd the pid can't be used again until we are done. Without one, whoever began after the
- * connection was accepted is somebody else.
- */
-static int read_held(const struct peer *peer, struct dune_labels *labels)
+static int read_labels(const struct peer *peer, struct dune_labels *labels)
 {
-	int pidfd = peer_pidfd(peer), r;
+	int pidfd = peer->pid > 0 ? peer_pidfd(peer) : -ESRCH, r;
 
 	if (pidfd < 0 && pidfd != -ENOPROTOOPT)
 		return pidfd;
-	r = read_process(peer, pidfd >= 0, labels);
-	if (pidfd < 0)
-		return !r && labels->creator_start > peer->connected_ticks ? -ESRCH : r;
-	if (!r && has_ended(pidfd))
-		r = -ESRCH;
-	close(pidfd);
+	r = read_process(peer, pidfd, labels);
+	if (pidfd >= 0)
+		close(pidfd);
 	return r;
 }
 
 int identity_process(const struct peer *peer, uint64_t *ret_start, int *ret_pidfd)
 {
 	int pidfd = peer->pid > 0 ? peer_pidfd(peer) : -ESRCH;
-	uint64_t start;
+	struct identity_stat stat;
 	int r;
 
 	if (pidfd < 0 && pidfd != -ENOPROTOOPT)
 		return pidfd;
-	r = read_start(peer->pid, &start);
-	if (!r && (pidfd >= 0 ? has_ended(pidfd) : start > peer->connected_ticks))
-		r = -ESRCH;
+	r = read_stat(peer->pid, &stat);
+	if (!r && pidfd >= 0)
+		r = has_ended(pidfd) ? -ESRCH : 0;
+	else if (!r)
+		r = check_unheld(peer, stat.start);
 	if (r < 0) {
 		if (pidfd >= 0)
 			close(pidfd);
 		return -ESRCH;
 	}
-	*ret_start = start;
+	*ret_start = stat.start;
 	*ret_pidfd = pidfd >= 0 ? pidfd : -1;
 	return 0;
 }
@@ -191,7 +250,7 @@ int identity_labels(const struct peer *peer, const struct quota_rules *rules,
 		    struct dune_labels *ret_labels)
 {
 	struct dune_labels labels = { 0 };
-	int r = peer->pid > 0 ? read_held(peer, &labels) : -ESRCH;
+	int r = read_labels(peer, &labels);
 
 	if (r < 0) {
 		if (rules_need_process(rules))

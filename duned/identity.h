@@ -7,6 +7,7 @@
 #ifndef DUNED_IDENTITY_H
 #define DUNED_IDENTITY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,9 +16,9 @@
 #include "proto/dune_abi.h"
 
 /*
- * The labels of a context that the peer creates. A process that is gone, or can't be looked at,
- * leaves creator and cgroup empty: -ESRCH then if a rule in force is about processes or cgroups,
- * else 0.
+ * The labels of a context that the peer creates. A process that is gone, or can't be looked at, or
+ * whose first thread has ended so that its cgroup can't be told, leaves creator and cgroup empty:
+ * -ESRCH then if a rule in force is about processes or cgroups, else 0.
  */
 int identity_labels(const struct peer *peer, const struct quota_rules *rules,
 		    struct dune_labels *ret_labels);
@@ -28,8 +29,17 @@ int identity_labels(const struct peer *peer, const struct quota_rules *rules,
  */
 int identity_process(const struct peer *peer, uint64_t *ret_start, int *ret_pidfd);
 
-/* Pure: when a process began, in clock ticks, from the text of its stat file. -EBADMSG. */
-int identity_parse_start(const char *stat, uint64_t *ret_start);
+/* What is read of a process's stat file. */
+struct identity_stat {
+	uint64_t start; /* when it began, in clock ticks */
+	bool exiting; /* its first thread ends, or has ended */
+};
+
+/* Pure: from the text of the file. -EBADMSG. */
+int identity_parse_stat(const char *stat, struct identity_stat *ret_stat);
+
+/* Pure: is one of the process's uids (real, effective, saved, file system's) this, by its status file? */
+bool identity_has_uid(const char *status, uint32_t uid);
 
 /*
  * Pure: a cgroup's path as labels hold it: cut after the last component that fits and that has

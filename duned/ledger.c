@@ -96,19 +96,55 @@ static size_t charge_keys(const struct charge *charge, struct quota_key keys[MAX
 	return count;
 }
 
+/* Sums over contexts: the limit that promises, and the counter that says what is in use. */
+static const struct {
+	enum quota_resource sum;
+	unsigned int limit, use;
+} promises[] = {
+	{ QUOTA_VCPUS, DUNE_LIMIT_VCPUS, DUNE_COUNT_VCPUS_NOW },
+	{ QUOTA_PRIVATE, DUNE_LIMIT_PRIVATE, DUNE_COUNT_PRIVATE_NOW },
+	{ QUOTA_EPT, DUNE_LIMIT_EPT, DUNE_COUNT_EPT_NOW },
+};
+
+#define NR_PROMISES (sizeof(promises) / sizeof(promises[0]))
+
 static void count_entry(struct ledger_entry *entry, int sign)
 {
-	const uint64_t use[QUOTA_NR_SUMS] = {
-		[QUOTA_CONTEXTS] = 1,
-		[QUOTA_VCPUS] = entry->limits[DUNE_LIMIT_VCPUS],
-		[QUOTA_PRIVATE] = entry->limits[DUNE_LIMIT_PRIVATE],
-		[QUOTA_EPT] = entry->limits[DUNE_LIMIT_EPT],
-	};
-
 	for (size_t i = 0; i < entry->nr_accounts; i++) {
 		for (size_t r = 0; r < QUOTA_NR_SUMS; r++)
-			entry->accounts[i]->used[r] += sign > 0 ? use[r] : -use[r];
+			entry->accounts[i]->used[r] += sign > 0 ? entry->counted[r] :
+								  -entry->counted[r];
 	}
+}
+
+static void set_above(struct ledger *ledger, struct ledger_entry *entry, bool above)
+{
+	if (entry->is_above)
+		TAILQ_REMOVE(&ledger->above, entry, above);
+	if (above)
+		TAILQ_INSERT_TAIL(&ledger->above, entry, above);
+	entry->is_above = above;
+}
+
+bool ledger_count(struct ledger *ledger, struct ledger_entry *entry, const struct dune_stats *stats)
+{
+	bool above = false, fell = false;
+
+	count_entry(entry, -1);
+	for (size_t i = 0; i < NR_PROMISES; i++) {
+		uint64_t *counted = &entry->counted[promises[i].sum], before = *counted;
+		uint64_t limit = entry->limits[promises[i].limit];
+
+		if (stats)
+			*counted = stats->counters[promises[i].use];
+		if (*counted < limit)
+			*counted = limit;
+		above = above || *counted > limit;
+		fell = fell || *counted < before;
+	}
+	count_entry(entry, 1);
+	set_above(ledger, entry, above);
+	return fell;
 }
 
 uint64_t ledger_used(const struct ledger *ledger, const struct quota_key *key,
@@ -141,6 +177,7 @@ static void entry_free(struct ledger *ledger, struct ledger_entry *entry, bool c
 {
 	if (counted)
 		count_entry(entry, -1);
+	set_above(ledger, entry, false);
 	for (size_t i = 0; i < entry->nr_accounts; i++)
 		account_put(ledger, entry->accounts[i]);
 	ledger->nr_entries -= counted;
@@ -181,6 +218,9 @@ int ledger_reserve(struct ledger *ledger, const struct charge *charge,
 		return -ENOMEM;
 	memcpy(entry->limits, limits, sizeof(entry->limits));
 	snprintf(entry->name, sizeof(entry->name), "%s", name);
+	entry->counted[QUOTA_CONTEXTS] = 1;
+	for (size_t i = 0; i < NR_PROMISES; i++)
+		entry->counted[promises[i].sum] = limits[promises[i].limit];
 	count_entry(entry, 1);
 	ledger->nr_entries++;
 	*ret_entry = entry;
@@ -252,11 +292,10 @@ void ledger_remove(struct ledger *ledger, uint64_t id)
 }
 
 void ledger_set_limits(struct ledger *ledger, struct ledger_entry *entry,
-		       const uint64_t limits[DUNE_NR_LIMITS])
+		       const uint64_t limits[DUNE_NR_LIMITS], const struct dune_stats *stats)
 {
-	count_entry(entry, -1);
 	memcpy(entry->limits, limits, sizeof(entry->limits));
-	count_entry(entry, 1);
+	ledger_count(ledger, entry, stats);
 }
 
 /* The first of a bucket's rest that has this name and owner. */
@@ -293,14 +332,36 @@ int ledger_entry_lives(struct ledger_entry *entry, struct device *device,
 	return !entry->ended;
 }
 
+bool ledger_recount(struct ledger *ledger, struct device *device, const struct ledger_entry *except)
+{
+	const struct ledger_entry *last = TAILQ_LAST(&ledger->above, ledger_above);
+	struct ledger_entry *entry = NULL;
+	struct dune_stats stats;
+	bool fell = false;
+
+	for (int i = 0; i < LEDGER_RECOUNT && entry != last; i++) {
+		bool known;
+
+		entry = TAILQ_FIRST(&ledger->above);
+		known = entry != except && context_by_id(device, entry->id, &stats) == 0;
+		/* To the end of the list, when it stays on it. */
+		fell |= ledger_count(ledger, entry, known ? &stats : NULL);
+	}
+	return fell;
+}
+
 static int add_stats(struct ledger *ledger, const struct dune_stats *stats)
 {
 	const struct charge charge = { .uid = stats->owner, .labels = stats->labels };
 	uint64_t limits[DUNE_NR_LIMITS];
+	int r;
 
 	for (size_t i = 0; i < DUNE_NR_LIMITS; i++)
 		limits[i] = stats->limits[i];
-	return ledger_add(ledger, stats->id, &charge, limits, stats->name);
+	r = ledger_add(ledger, stats->id, &charge, limits, stats->name);
+	if (!r)
+		ledger_count(ledger, ledger_find(ledger, stats->id), stats);
+	return r;
 }
 
 static void clear(struct ledger *ledger)
@@ -367,6 +428,7 @@ void ledger_event(struct ledger *ledger, struct device *device, const struct dun
 int ledger_init(struct ledger *ledger)
 {
 	*ledger = (struct ledger){ .stale = true };
+	TAILQ_INIT(&ledger->above);
 	ledger->by_id = calloc(LEDGER_BUCKETS, sizeof(*ledger->by_id));
 	ledger->by_name = calloc(LEDGER_BUCKETS, sizeof(*ledger->by_name));
 	ledger->accounts = calloc(LEDGER_BUCKETS, sizeof(*ledger->accounts));

@@ -19,6 +19,7 @@
 
 #define LEDGER_MAX_CONTEXTS 65536 /* more than the module can hold */
 #define LEDGER_BUCKETS	    16384 /* of each hash table; a power of two */
+#define LEDGER_RECOUNT	    64 /* contexts looked at again at one time */
 
 struct device;
 
@@ -30,23 +31,31 @@ struct ledger_account {
 };
 LIST_HEAD(ledger_accounts, ledger_account);
 
-/* One context. */
+/*
+ * One context. The module lets its limits be lowered below what it uses, and it keeps that: so it
+ * counts as the limit or what it uses, whichever is more.
+ */
 struct ledger_entry {
 	LIST_ENTRY(ledger_entry) by_id;
 	LIST_ENTRY(ledger_entry) by_name; /* the newest first */
+	TAILQ_ENTRY(ledger_entry) above; /* more is counted than its limits */
+	bool is_above;
 	bool ended; /* the module was seen to say so */
 	uint64_t id; /* 0 while it is only reserved */
 	struct charge charge;
-	uint64_t limits[DUNE_NR_LIMITS];
+	uint64_t limits[DUNE_NR_LIMITS]; /* as the module has them */
+	uint64_t counted[QUOTA_NR_SUMS]; /* in each of its accounts */
 	char name[DUNE_NAME_MAX];
 	size_t nr_accounts;
 	struct ledger_account *accounts[];
 };
 LIST_HEAD(ledger_entries, ledger_entry);
+TAILQ_HEAD(ledger_above, ledger_entry);
 
 struct ledger {
 	struct ledger_entries *by_id, *by_name;
 	struct ledger_accounts *accounts, of_scope[QUOTA_NR_SCOPES];
+	struct ledger_above above;
 	size_t nr_entries, nr_accounts;
 	uint64_t seed; /* of the hashes: names and paths are the clients' */
 	bool stale;
@@ -76,8 +85,27 @@ int ledger_add(struct ledger *ledger, uint64_t id, const struct charge *charge,
 
 struct ledger_entry *ledger_find(const struct ledger *ledger, uint64_t id);
 void ledger_remove(struct ledger *ledger, uint64_t id);
+
+/*
+ * Other limits, which the module has already, counted by what it said of the context after that: use
+ * can't have grown past them since.
+ */
 void ledger_set_limits(struct ledger *ledger, struct ledger_entry *entry,
-		       const uint64_t limits[DUNE_NR_LIMITS]);
+		       const uint64_t limits[DUNE_NR_LIMITS], const struct dune_stats *stats);
+
+/*
+ * Counts its limits, or what it uses when that is more. `stats` NULL: nobody knows what it uses; then
+ * no less is counted than before. Did any sum fall?
+ */
+bool ledger_count(struct ledger *ledger, struct ledger_entry *entry,
+		  const struct dune_stats *stats);
+
+/*
+ * Asks the module what contexts that count above their limits use by now, LEDGER_RECOUNT of them at
+ * most, others each time, but not for `except`, which may be NULL. Did any sum fall?
+ */
+bool ledger_recount(struct ledger *ledger, struct device *device,
+		    const struct ledger_entry *except);
 
 /* The newest context of that name and owner, and the one before another; NULL: none. */
 struct ledger_entry *ledger_by_name(const struct ledger *ledger, uint32_t uid, const char *name);

@@ -16,8 +16,6 @@
 #include "duned/text.h"
 #include "proto/varlink.h"
 
-#define STEP_ENTRIES 8	/* between two looks at the clock */
-
 /* An entry's text, made when first wanted. */
 struct entry_text {
 	char *bytes;
@@ -27,17 +25,29 @@ struct entry_text {
 /* Contexts at one time, held by the listings that are made of them. */
 struct snapshot {
 	unsigned int references;
-	struct snapshot **weak;	/* where others find it; NULL: nowhere */
+	struct snapshot **weak; /* where others find it; NULL: nowhere */
 	int64_t time_ns;
 	struct context_list list;
 	struct entry_text *texts[NR_LISTING_KINDS];
 };
 
 struct listing {
-	struct snapshot *snapshot;
-	enum listing_kind kind;
-	size_t next;
+	const struct listing_source *source;
+	void *body;
+	bool begun;
 	struct text text;
+};
+
+/* A body: contexts. */
+struct contexts {
+	struct manager *manager;
+	enum dune_access access;
+	enum policy_asked asked; /* what polkit said of the call */
+	char name[DUNE_NAME_MAX]; /* empty: any */
+	enum listing_kind kind;
+	int64_t oldest_ns; /* what was read since then will do */
+	struct snapshot *snapshot; /* maybe before it is begun, see listing_adopt() */
+	size_t next;
 };
 
 static int64_t now_ns(void)
@@ -83,22 +93,32 @@ static int snapshot_read(struct manager *manager, struct snapshot **ret_snapshot
 	return 0;
 }
 
-static int snapshot_get(struct manager *manager, bool share, struct snapshot **ret_snapshot)
+/* The newest one, if it was read late enough. */
+static bool snapshot_find(struct manager *manager, int64_t oldest_ns,
+			  struct snapshot **ret_snapshot)
 {
 	struct snapshot *snapshot = manager->snapshot;
+
+	if (!snapshot || snapshot->time_ns <= oldest_ns)
+		return false;
+	snapshot->references++;
+	*ret_snapshot = snapshot;
+	return true;
+}
+
+static int snapshot_get(struct manager *manager, int64_t oldest_ns, struct snapshot **ret_snapshot)
+{
+	struct snapshot *newest = manager->snapshot;
 	int r;
 
-	if (share && snapshot && now_ns() - snapshot->time_ns < LISTING_SHARE_NS) {
-		snapshot->references++;
-		*ret_snapshot = snapshot;
+	if (snapshot_find(manager, oldest_ns, ret_snapshot))
 		return 0;
-	}
 	r = snapshot_read(manager, ret_snapshot);
 	if (r < 0)
 		return r;
 	/* The newest is the one that others find. */
-	if (snapshot)
-		snapshot->weak = NULL;
+	if (newest)
+		newest->weak = NULL;
 	(*ret_snapshot)->weak = &manager->snapshot;
 	manager->snapshot = *ret_snapshot;
 	return 0;
@@ -107,7 +127,7 @@ static int snapshot_get(struct manager *manager, bool share, struct snapshot **r
 static bool is_wanted(const struct dune_stats *entry, const struct peer *peer,
 		      enum dune_access access, const char *name)
 {
-	return (!name || !strcmp(entry->name, name)) && policy_may(peer, access, entry->owner);
+	return (!*name || !strcmp(entry->name, name)) && policy_may(peer, access, entry->owner);
 }
 
 /* Replaces *snapshot by one of what the peer may have, unless that is all. */
@@ -141,7 +161,7 @@ static int snapshot_cut(struct snapshot **snapshot, const struct peer *peer,
 	return 0;
 }
 
-/* ---- listings ---- */
+/* ---- contexts ---- */
 
 static int entry_make_context(const struct dune_stats *stats, struct entry_text *ret_entry)
 {
@@ -187,70 +207,145 @@ static int (*const entry_make[NR_LISTING_KINDS])(const struct dune_stats *, stru
 	[LISTING_SAMPLES] = entry_make_sample,
 };
 
-static int add_entry(struct listing *listing, size_t index)
+static int add_entry(struct contexts *contexts, size_t index, struct text *text)
 {
-	struct snapshot *snapshot = listing->snapshot;
-	struct entry_text *entry = &snapshot->texts[listing->kind][index];
+	struct snapshot *snapshot = contexts->snapshot;
+	struct entry_text *entry = &snapshot->texts[contexts->kind][index];
 	int r = 0;
 
 	if (!entry->bytes)
-		r = entry_make[listing->kind](&snapshot->list.entries[index], entry);
+		r = entry_make[contexts->kind](&snapshot->list.entries[index], entry);
 	if (r < 0)
 		return r;
 	if (index)
-		text_add_string(&listing->text, ",");
-	return text_add(&listing->text, entry->bytes, entry->size);
+		text_add_string(text, ",");
+	return text_add(text, entry->bytes, entry->size);
 }
 
-static void add_head(struct listing *listing)
+static int add_head(const struct contexts *contexts, struct text *text)
 {
 	char head[96];
 
-	if (listing->kind == LISTING_SAMPLES)
+	if (contexts->kind == LISTING_SAMPLES)
 		snprintf(head, sizeof(head),
 			 "{\"parameters\":{\"time_usec\":%" PRId64 ",\"samples\":[",
-			 listing->snapshot->time_ns / 1000);
+			 contexts->snapshot->time_ns / 1000);
 	else
 		snprintf(head, sizeof(head), "{\"parameters\":{\"contexts\":[");
-	text_add_string(&listing->text, head);
+	return text_add_string(text, head);
+}
+
+static int contexts_begin(void *body, const struct peer *peer, struct text *text)
+{
+	struct contexts *contexts = body;
+	struct peer asked = *peer;
+	struct snapshot *snapshot;
+	int r = 0;
+
+	asked.asked = contexts->asked;
+	if (!contexts->snapshot)
+		r = snapshot_get(contexts->manager, contexts->oldest_ns, &contexts->snapshot);
+	if (!r)
+		r = snapshot_cut(&contexts->snapshot, &asked, contexts->access, contexts->name);
+	snapshot = contexts->snapshot;
+	if (!r && !snapshot->texts[contexts->kind]) {
+		snapshot->texts[contexts->kind] = calloc(
+			snapshot->list.count ? snapshot->list.count : 1, sizeof(struct entry_text));
+		r = snapshot->texts[contexts->kind] ? 0 : -ENOMEM;
+	}
+	return r < 0 ? r : add_head(contexts, text);
+}
+
+static int contexts_go_on(void *body, const struct peer *peer, struct text *text)
+{
+	struct contexts *contexts = body;
+	int r;
+
+	if (contexts->next == contexts->snapshot->list.count)
+		return 0;
+	r = add_entry(contexts, contexts->next++, text);
+	return r < 0 ? r : 1;
+}
+
+static void contexts_adopt(void *body)
+{
+	struct contexts *contexts = body;
+
+	if (!contexts->snapshot)
+		snapshot_find(contexts->manager, contexts->oldest_ns, &contexts->snapshot);
+}
+
+static void contexts_free(void *body)
+{
+	struct contexts *contexts = body;
+
+	snapshot_put(contexts->snapshot);
+	free(contexts);
+}
+
+struct listing *listing_new(struct manager *manager, const struct peer *peer,
+			    enum dune_access access, const char *name, enum listing_kind kind,
+			    bool share)
+{
+	static const struct listing_source source = { contexts_begin, contexts_go_on,
+						      contexts_adopt, contexts_free };
+	struct contexts *contexts = calloc(1, sizeof(*contexts));
+	struct listing *listing = contexts ? listing_of(&source, contexts) : NULL;
+
+	if (!listing) {
+		free(contexts);
+		return NULL;
+	}
+	contexts->manager = manager;
+	contexts->access = access;
+	contexts->asked = peer->asked;
+	if (name)
+		snprintf(contexts->name, sizeof(contexts->name), "%s", name);
+	contexts->kind = kind;
+	contexts->oldest_ns = now_ns() - (share ? LISTING_SHARE_NS : 0);
+	return listing;
+}
+
+/* ---- listings ---- */
+
+struct listing *listing_of(const struct listing_source *source, void *body)
+{
+	struct listing *listing = calloc(1, sizeof(*listing));
+
+	if (!listing)
+		return NULL;
+	listing->source = source;
+	listing->body = body;
+	text_init(&listing->text, VARLINK_MAX_REPLY);
+	return listing;
 }
 
 void listing_free(struct listing *listing)
 {
 	if (!listing)
 		return;
-	snapshot_put(listing->snapshot);
+	listing->source->free(listing->body);
 	text_done(&listing->text);
 	free(listing);
 }
 
-int listing_new(struct manager *manager, const struct peer *peer, enum dune_access access,
-		const char *name, enum listing_kind kind, bool share, struct listing **ret_listing)
+void listing_adopt(struct listing *listing)
 {
-	struct listing *listing = calloc(1, sizeof(*listing));
-	struct snapshot *snapshot;
-	int r;
+	if (listing->source->adopt)
+		listing->source->adopt(listing->body);
+}
 
-	if (!listing)
-		return -ENOMEM;
-	listing->kind = kind;
-	text_init(&listing->text, VARLINK_MAX_REPLY);
-	r = snapshot_get(manager, share, &listing->snapshot);
-	if (!r)
-		r = snapshot_cut(&listing->snapshot, peer, access, name);
-	snapshot = listing->snapshot;
-	if (!r && !snapshot->texts[kind]) {
-		snapshot->texts[kind] = calloc(snapshot->list.count ? snapshot->list.count : 1,
-					       sizeof(struct entry_text));
-		r = snapshot->texts[kind] ? 0 : -ENOMEM;
-	}
-	if (r < 0) {
-		listing_free(listing);
-		return r;
-	}
-	add_head(listing);
-	*ret_listing = listing;
-	return 0;
+int listing_begin(struct listing *listing, const struct peer *peer)
+{
+	int r = listing->source->begin(listing->body, peer, &listing->text);
+
+	listing->begun = !r;
+	return r;
+}
+
+bool listing_begun(const struct listing *listing)
+{
+	return listing->begun;
 }
 
 size_t listing_size(const struct listing *listing)
@@ -258,18 +353,18 @@ size_t listing_size(const struct listing *listing)
 	return listing->text.size;
 }
 
-int listing_step(struct listing *listing, bool continues, char **ret_bytes, size_t *ret_size)
+int listing_step(struct listing *listing, const struct peer *peer, bool continues, char **ret_bytes,
+		 size_t *ret_size)
 {
 	const char *tail = continues ? "]},\"continues\":true}" : "]}}";
 	int64_t end = now_ns() + LISTING_STEP_NS;
-	size_t count = listing->snapshot->list.count;
-	int r = 0;
+	int r;
 
-	while (!r && listing->next < count) {
-		r = add_entry(listing, listing->next++);
-		if (listing->next % STEP_ENTRIES == 0 && listing->next < count && now_ns() >= end)
-			return r < 0 ? r : 1;
-	}
+	do {
+		r = listing->source->go_on(listing->body, peer, &listing->text);
+		if (r > 0 && now_ns() >= end)
+			return 1;
+	} while (r > 0);
 	if (!r)
 		r = text_add(&listing->text, tail, strlen(tail) + 1);
 	if (r < 0)

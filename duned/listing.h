@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A reply about many contexts in the making, a bounded piece of work at a time: ten thousand of them
- * take longer than the loop may be busy with one client. Listings that begin together share what was
- * read from the module and the text made of it. Must never outlive the peer it is for.
+ * A reply about many contexts, or quotas, in the making, a bounded piece of work at a time: ten thousand of them
+ * take longer than the loop may be busy with one client. Listings that were asked for together share
+ * what was read from the module and the text made of it. Holds next to nothing before it is begun.
  */
 #ifndef DUNED_LISTING_H
 #define DUNED_LISTING_H
@@ -13,24 +13,49 @@
 #include "duned/manager.h"
 #include "duned/policy.h"
 
-#define LISTING_STEP_NS		200000	/* of one piece of work */
-#define LISTING_SHARE_NS	50000000	/* so long a stream's next sample may be what others read */
+#define LISTING_STEP_NS	 200000 /* of one piece of work */
+#define LISTING_SHARE_NS 50000000 /* so long a stream's next sample may be what others read */
 
 enum listing_kind {
-	LISTING_CONTEXTS,	/* {"contexts":[Context, ...]} */
-	LISTING_SAMPLES,	/* {"time_usec":n,"samples":[Sample, ...]} */
+	LISTING_CONTEXTS, /* {"contexts":[Context, ...]} */
+	LISTING_SAMPLES, /* {"time_usec":n,"samples":[Sample, ...]} */
 	NR_LISTING_KINDS,
 };
 
 struct listing;
+struct text;
+
+/* What a listing is made of, whose body it owns. The peer is the one that it is for, as it is now. */
+struct listing_source {
+	/* The reply up to its first entry. 0 or -errno. */
+	int (*begin)(void *body, const struct peer *peer, struct text *text);
+	/* Some more, few: 1; 0 when there is no more; -errno. */
+	int (*go_on)(void *body, const struct peer *peer, struct text *text);
+	void (*adopt)(void *body); /* see listing_adopt(); NULL: nothing is shared */
+	void (*free)(void *body);
+};
+
+/* NULL when out of memory; the body is the caller's then. */
+struct listing *listing_of(const struct listing_source *source, void *body);
 
 /*
- * Reads the contexts that the peer may see, of that name unless it is NULL. `share`: what was read a
- * moment ago will do. -errno of the module, -ENOMEM.
+ * Will be about the contexts that the peer may see, of that name unless it is NULL. `share`: what was
+ * read a moment ago will do. NULL when out of memory.
  */
-int listing_new(struct manager *manager, const struct peer *peer, enum dune_access access,
-		const char *name, enum listing_kind kind, bool share, struct listing **ret_listing);
-void listing_free(struct listing *listing);	/* takes NULL */
+struct listing *listing_new(struct manager *manager, const struct peer *peer,
+			    enum dune_access access, const char *name, enum listing_kind kind,
+			    bool share);
+void listing_free(struct listing *listing); /* takes NULL */
+
+/*
+ * Takes what another one has read since this one was asked for, if there is that, so that it does not
+ * go with the other.
+ */
+void listing_adopt(struct listing *listing);
+
+/* Reads what it is about, before the first step. -errno of the module, -ENOMEM. */
+int listing_begin(struct listing *listing, const struct peer *peer);
+bool listing_begun(const struct listing *listing);
 
 /* Bytes that the reply has by now. */
 size_t listing_size(const struct listing *listing);
@@ -39,6 +64,7 @@ size_t listing_size(const struct listing *listing);
  * Goes on for LISTING_STEP_NS: 1 when that was not enough; 0 with the encoded reply. -EMSGSIZE when it
  * would be larger than a reply may be, -ENOMEM.
  */
-int listing_step(struct listing *listing, bool continues, char **ret_bytes, size_t *ret_size);
+int listing_step(struct listing *listing, const struct peer *peer, bool continues, char **ret_bytes,
+		 size_t *ret_size);
 
 #endif

@@ -197,7 +197,7 @@ static bool admit(uint32_t uid, enum message_id id)
 	if (dropped)
 		log_message(LOG_WARNING, MESSAGE_MESSAGES_DROPPED,
 			    LOG_FIELDS(LOG_NUMBER("DUNE_COUNT", dropped)),
-			    "%u more messages about clients were dropped", dropped);
+			    "%u more messages that clients caused were dropped", dropped);
 	if (!window_has_room(window, LOG_CLIENT_BURST, id) ||
 	    !window_has_room(&limits.all, LOG_CLIENTS_BURST, id))
 		return false;
@@ -230,6 +230,19 @@ void log_client_message(uint32_t uid, enum message_id id, const struct log_field
 
 	va_start(arguments, format);
 	put_client(uid, id, fields, format, arguments);
+	va_end(arguments);
+}
+
+void log_caused_message(int64_t uid, int priority, enum message_id id,
+			const struct log_field *fields, const char *format, ...)
+{
+	va_list arguments;
+
+	counters_message(id);
+	if (uid != LOG_TRUSTED && !admit((uint32_t)uid, id))
+		return;
+	va_start(arguments, format);
+	put(priority, id, fields, NULL, format, arguments);
 	va_end(arguments);
 }
 

@@ -60,6 +60,16 @@ void log_message(int priority, enum message_id id, const struct log_field *field
 void log_client_message(uint32_t uid, enum message_id id, const struct log_field *fields,
 			const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/*
+ * What is no complaint about a client, but comes as often as a client wants: within the same limits,
+ * with the priority and the words as they are. LOG_TRUSTED instead of a uid: who causes it is root or
+ * an administrator, and there are none.
+ */
+#define LOG_TRUSTED (-1)
+void log_caused_message(int64_t uid, int priority, enum message_id id,
+			const struct log_field *fields, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
 /* Plain lines. */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -157,10 +157,10 @@ void log_writer_stop(void)
 		return;
 	atomic_store(&queue.ending, true);
 	sem_post(&queue.filled);
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += LOG_STOP_MS / 1000;
 	/* A writer that hangs ends with the process; what it has not written is lost. */
-	if (pthread_timedjoin_np(queue.thread, NULL, &until) != 0)
+	if (pthread_clockjoin_np(queue.thread, NULL, CLOCK_MONOTONIC, &until) != 0)
 		pthread_detach(queue.thread);
 }
 

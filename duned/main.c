@@ -15,6 +15,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "duned/closer.h"
 #include "duned/config.h"
 #include "duned/drain.h"
 #include "duned/listen.h"
@@ -305,7 +306,11 @@ int main(int argc, char **argv)
 	status = log_start();
 	if (status < 0)
 		log_warning("messages are written by the loop itself: %s", strerror(-status));
+	status = closer_start();
+	if (status < 0)
+		log_warning("sockets are closed by the loop itself: %s", strerror(-status));
 	status = serve(&options, &source, &config);
+	closer_stop();
 	log_stop();
 	return status;
 }

@@ -10,12 +10,23 @@
 
 #include "duned/context.h"
 #include "duned/log.h"
+#include "duned/peer.h"
 #include "proto/names.h"
 
 #define EVENT_BATCH 32 /* events read in one turn of the loop */
 #define EVENT_DRAIN 64 /* batches read to be up to date: more than the module keeps */
 
-static void log_ended(const struct dune_event *event)
+/* Whom a message about a context counts: its owner, who can have as many as it creates contexts. */
+static int64_t cause_of(const struct manager *manager, const struct dune_event *event)
+{
+	const struct peer owner = { .uid = event->owner, .gid = UINT32_MAX, .identified = true };
+
+	return !event->owner || access_names(&manager->config.administrators, &owner) ?
+		       LOG_TRUSTED :
+		       (int64_t)event->owner;
+}
+
+static void log_ended(const struct manager *manager, const struct dune_event *event)
 {
 	bool fault = context_is_fault(event->value);
 	char buffer[DUNE_NAME_BUFFER], rip[24];
@@ -23,43 +34,43 @@ static void log_ended(const struct dune_event *event)
 		dune_name_or_number(dune_cause_name(event->value), "cause", event->value, buffer);
 
 	snprintf(rip, sizeof(rip), "0x%" PRIx64, (uint64_t)event->detail);
-	log_message(fault ? LOG_WARNING : LOG_INFO,
-		    fault ? MESSAGE_CONTEXT_FAULTED : MESSAGE_CONTEXT_ENDED,
-		    LOG_FIELDS(LOG_NUMBER("DUNE_CONTEXT", event->id),
-			       LOG_TEXT("DUNE_NAME", event->name),
-			       LOG_NUMBER("DUNE_OWNER", event->owner),
-			       LOG_NUMBER("DUNE_PID", event->pid), LOG_TEXT("DUNE_CAUSE", cause),
-			       LOG_TEXT("DUNE_RIP", rip)),
-		    "context %" PRIu64 " (%s) of uid %u ended: %s, pid %d, rip %s",
-		    (uint64_t)event->id, event->name, event->owner, cause, event->pid, rip);
+	log_caused_message(cause_of(manager, event), fault ? LOG_WARNING : LOG_INFO,
+			   fault ? MESSAGE_CONTEXT_FAULTED : MESSAGE_CONTEXT_ENDED,
+			   LOG_FIELDS(LOG_NUMBER("DUNE_CONTEXT", event->id),
+				      LOG_TEXT("DUNE_NAME", event->name),
+				      LOG_NUMBER("DUNE_OWNER", event->owner),
+				      LOG_NUMBER("DUNE_PID", event->pid),
+				      LOG_TEXT("DUNE_CAUSE", cause), LOG_TEXT("DUNE_RIP", rip)),
+			   "context %" PRIu64 " (%s) of uid %u ended: %s, pid %d, rip %s",
+			   (uint64_t)event->id, event->name, event->owner, cause, event->pid, rip);
 }
 
-static void log_limit(const struct dune_event *event)
+static void log_limit(const struct manager *manager, const struct dune_event *event)
 {
 	char buffer[DUNE_NAME_BUFFER];
 	const char *limit =
 		dune_name_or_number(dune_limit_name(event->value), "limit", event->value, buffer);
 
-	log_message(LOG_INFO, MESSAGE_CONTEXT_LIMIT,
-		    LOG_FIELDS(LOG_NUMBER("DUNE_CONTEXT", event->id),
-			       LOG_TEXT("DUNE_NAME", event->name),
-			       LOG_NUMBER("DUNE_OWNER", event->owner),
-			       LOG_TEXT("DUNE_LIMIT", limit),
-			       LOG_NUMBER("DUNE_MAXIMUM", event->detail)),
-		    "context %" PRIu64 " (%s) of uid %u met its limit of %" PRIu64 " %s",
-		    (uint64_t)event->id, event->name, event->owner, (uint64_t)event->detail, limit);
+	log_caused_message(
+		cause_of(manager, event), LOG_INFO, MESSAGE_CONTEXT_LIMIT,
+		LOG_FIELDS(LOG_NUMBER("DUNE_CONTEXT", event->id),
+			   LOG_TEXT("DUNE_NAME", event->name),
+			   LOG_NUMBER("DUNE_OWNER", event->owner), LOG_TEXT("DUNE_LIMIT", limit),
+			   LOG_NUMBER("DUNE_MAXIMUM", event->detail)),
+		"context %" PRIu64 " (%s) of uid %u met its limit of %" PRIu64 " %s",
+		(uint64_t)event->id, event->name, event->owner, (uint64_t)event->detail, limit);
 }
 
-static void log_event(const struct dune_event *event)
+static void log_event(const struct manager *manager, const struct dune_event *event)
 {
 	char type[DUNE_NAME_BUFFER];
 
 	switch (event->type) {
 	case DUNE_EVENT_ENDED:
-		log_ended(event);
+		log_ended(manager, event);
 		break;
 	case DUNE_EVENT_LIMIT:
-		log_limit(event);
+		log_limit(manager, event);
 		break;
 	case DUNE_EVENT_LOST:
 		log_message(LOG_WARNING, MESSAGE_EVENTS_LOST,
@@ -98,7 +109,7 @@ static int read_events(struct manager *manager)
 	}
 	for (int i = 0; i < count; i++) {
 		ledger_event(&manager->ledger, &manager->device, &events[i]);
-		log_event(&events[i]);
+		log_event(manager, &events[i]);
 		events_publish(&manager->events, &events[i]);
 	}
 	return count;
@@ -155,7 +166,7 @@ static int init_worker(struct manager *manager)
 int manager_init(struct manager *manager, struct ev_loop *loop, const struct config *config,
 		 const char *device_path)
 {
-	*manager = (struct manager){ .loop = loop, .config = *config };
+	*manager = (struct manager){ .loop = loop, .config = *config, .generation = 1 };
 	device_init(&manager->device, device_path);
 	events_init(&manager->events);
 	polkit_init(&manager->polkit, loop);
@@ -206,13 +217,39 @@ static void cut(int64_t *value, uint64_t ceiling)
 		*value = (int64_t)ceiling;
 }
 
-/* The most that a rule without a name allows; what it does not speak of is not limited. */
-void manager_judge(const struct manager *manager, struct peer *peer)
+void manager_new_generation(struct manager *manager)
 {
-	peer->administrator = access_names(&manager->config.administrators, peer);
-	peer->observer = access_names(&manager->config.observers, peer);
+	if (!++manager->generation)
+		manager->generation = 1;
 }
 
+static int read_groups(const struct config *config, struct peer *peer)
+{
+	uint32_t wanted[QUOTA_MAX_RULES + 2 * ACCESS_MAX_ENTRIES];
+	size_t count = quota_rules_groups(&config->quotas, wanted);
+
+	count += access_groups(&config->administrators, wanted + count);
+	count += access_groups(&config->observers, wanted + count);
+	return peer_read_groups(peer, wanted, count);
+}
+
+int manager_judge(const struct manager *manager, struct peer *peer)
+{
+	int r;
+
+	if (peer->generation == manager->generation)
+		return 0;
+	peer->administrator = peer->observer = false;
+	r = read_groups(&manager->config, peer);
+	if (r < 0)
+		return r;
+	peer->administrator = access_names(&manager->config.administrators, peer);
+	peer->observer = access_names(&manager->config.observers, peer);
+	peer->generation = manager->generation;
+	return 0;
+}
+
+/* The most that a rule without a name allows; what it does not speak of is not limited. */
 static int64_t base_maximum(const struct config *config, enum quota_base base)
 {
 	int64_t maximum = config->quotas.base[base].values[QUOTA_CONTEXTS].maximum;

@@ -33,7 +33,7 @@ struct settings {
 struct manager {
 	struct ev_loop *loop;
 	struct config config;
-	unsigned int generation; /* how often the configuration was read again */
+	unsigned int generation; /* of the configuration: peers are judged anew; never 0 */
 	struct device device;
 	ev_io device_watcher;
 	struct events events; /* who is told of the module's events */
@@ -71,8 +71,14 @@ void manager_drain(struct manager *manager);
  */
 int manager_settle(struct manager *manager);
 
-/* Writes to the peer what the configuration in force says that it is. */
-void manager_judge(const struct manager *manager, struct peer *peer);
+/*
+ * Writes to the peer what the configuration in force says that it is, with those of its groups that it
+ * speaks of, unless that is known. 0; -ENOMEM or -errno of its socket: then it is nothing.
+ */
+int manager_judge(const struct manager *manager, struct peer *peer);
+
+/* Called when the configuration, or the quotas in force, are others. */
+void manager_new_generation(struct manager *manager);
 
 /* Limits of contexts: the configuration, cut to the module's ceilings when info is not NULL. */
 struct manager_limits {

@@ -106,12 +106,19 @@ int answer_listing(struct request *request, struct answer *answer, const char *n
 		   enum listing_kind kind)
 {
 	bool share = request->call->flags & METHODS_AGAIN;
-	int r = listing_new(request->manager, request->peer, request->access, name, kind, share,
-			    &answer->listing);
 
-	if (r == -ENOMEM)
-		return r;
-	return r < 0 ? answer_device_failed(answer, "stats", r) : 1;
+	answer->listing =
+		listing_new(request->manager, request->peer, request->access, name, kind, share);
+	return answer->listing ? 1 : -ENOMEM;
+}
+
+int64_t request_cause(const struct request *request)
+{
+	enum policy_relation standing = policy_standing(request->peer);
+
+	return standing == RELATION_ADMINISTRATOR || standing == RELATION_ROOT ?
+		       LOG_TRUSTED :
+		       (int64_t)request->peer->uid;
 }
 
 int request_device(struct request *request, struct answer *answer)
@@ -189,13 +196,13 @@ static int method_kill(struct request *request, struct answer *answer)
 		return answer_error_plain(answer, DUNE_ERROR("NoProcess"));
 	if (r < 0)
 		return answer_device_failed(answer, "kill", r);
-	log_message(LOG_INFO, MESSAGE_CONTEXT_KILLED,
-		    LOG_FIELDS(LOG_NUMBER("DUNE_CONTEXT", stats.id),
-			       LOG_TEXT("DUNE_NAME", stats.name),
-			       LOG_NUMBER("DUNE_OWNER", stats.owner),
-			       LOG_NUMBER("DUNE_UID", request->peer->uid)),
-		    "context %" PRIu64 " (%s) of uid %u is killed for uid %u", (uint64_t)stats.id,
-		    stats.name, stats.owner, request->peer->uid);
+	log_caused_message(request_cause(request), LOG_INFO, MESSAGE_CONTEXT_KILLED,
+			   LOG_FIELDS(LOG_NUMBER("DUNE_CONTEXT", stats.id),
+				      LOG_TEXT("DUNE_NAME", stats.name),
+				      LOG_NUMBER("DUNE_OWNER", stats.owner),
+				      LOG_NUMBER("DUNE_UID", request->peer->uid)),
+			   "context %" PRIu64 " (%s) of uid %u is killed for uid %u",
+			   (uint64_t)stats.id, stats.name, stats.owner, request->peer->uid);
 	return answer_reply(answer, json_object_new_object());
 }
 

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "duned/answering.h"
 #include "duned/connection.h"
 #include "duned/counters.h"
 
@@ -16,6 +17,8 @@ void output_account(struct connection *connection, size_t added, size_t removed)
 	connection->output_bytes += added - removed;
 	connection->turn.user->output_bytes += added - removed;
 	connection->server->output_bytes += added - removed;
+	if (removed > added)
+		answering_wake_listing(connection->server, connection->turn.user);
 }
 
 static void output_free(struct output *output)

@@ -9,30 +9,87 @@
 #include <unistd.h>
 
 #define OVERFLOW_UID 65534 /* what an unmapped uid reads as, kernel.overflowuid's default */
+#define FEW_GROUPS   32 /* for so many no memory is needed */
 
-/* The groups at the time of connect(); SO_PEERGROUPS says how many fit when they don't. */
-static int read_groups(int fd, struct peer *peer)
+/*
+ * The groups at the time of connect(), into *few or into memory to be freed. SO_PEERGROUPS says how many
+ * there are when they don't fit.
+ */
+static int read_all(int fd, uint32_t few[FEW_GROUPS], uint32_t **ret_many, size_t *ret_count)
 {
-	uint32_t few[32], *groups = few;
-	socklen_t size = sizeof(few);
-	int r = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, few, &size);
+	socklen_t size = FEW_GROUPS * sizeof(*few);
+	uint32_t *many;
+	int r;
 
-	if (r < 0 && errno != ERANGE)
-		return -errno;
-	if (size > PEER_MAX_GROUPS * sizeof(*groups))
-		return -E2BIG;
-	if (!size)
+	*ret_many = NULL;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, few, &size) == 0) {
+		*ret_count = size / sizeof(*few);
 		return 0;
-	groups = malloc(size);
-	if (!groups)
+	}
+	if (errno != ERANGE)
+		return -errno;
+	if (size > PEER_MAX_GROUPS * sizeof(*many))
+		return -E2BIG;
+	many = malloc(size);
+	if (!many)
 		return -ENOMEM;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0) {
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, many, &size) < 0) {
 		r = -errno;
-		free(groups);
+		free(many);
 		return r;
 	}
-	peer->groups = groups;
-	peer->nr_groups = size / sizeof(*groups);
+	*ret_many = many;
+	*ret_count = size / sizeof(*many);
+	return 0;
+}
+
+static int compare_ids(const void *one, const void *other)
+{
+	uint32_t a = *(const uint32_t *)one, b = *(const uint32_t *)other;
+
+	return a < b ? -1 : a > b;
+}
+
+/* The kernel keeps them in order, but as it numbers them itself. */
+static void put_in_order(uint32_t *groups, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		if (groups[i - 1] > groups[i]) {
+			qsort(groups, count, sizeof(*groups), compare_ids);
+			return;
+		}
+	}
+}
+
+int peer_read_groups(struct peer *peer, const uint32_t *wanted, size_t nr_wanted)
+{
+	uint32_t few[FEW_GROUPS], *many = NULL, *all, *kept;
+	size_t count = 0, nr_kept = 0;
+	int r = 0;
+
+	kept = malloc((nr_wanted ? nr_wanted : 1) * sizeof(*kept));
+	if (!kept)
+		return -ENOMEM;
+	if (nr_wanted)
+		r = read_all(peer->socket_fd, few, &many, &count);
+	if (r < 0) {
+		free(kept);
+		return r;
+	}
+	all = many ? many : few;
+	put_in_order(all, count);
+	for (size_t i = 0; i < nr_wanted; i++) {
+		if (bsearch(&wanted[i], all, count, sizeof(*all), compare_ids))
+			kept[nr_kept++] = wanted[i];
+	}
+	free(many);
+	peer_done(peer);
+	if (nr_kept) {
+		peer->groups = kept;
+		peer->nr_groups = nr_kept;
+	} else {
+		free(kept);
+	}
 	return 0;
 }
 
@@ -51,14 +108,12 @@ int peer_read(int fd, bool identity_complete, struct peer *ret_peer)
 {
 	struct ucred credentials;
 	socklen_t size = sizeof(credentials);
-	struct peer peer;
-	int r;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
 		return -errno;
 	if (size != sizeof(credentials))
 		return -EBADMSG;
-	peer = (struct peer){
+	*ret_peer = (struct peer){
 		.uid = credentials.uid,
 		.gid = credentials.gid,
 		.pid = credentials.pid,
@@ -66,10 +121,6 @@ int peer_read(int fd, bool identity_complete, struct peer *ret_peer)
 		.socket_fd = fd,
 		.connected_ticks = now_ticks(),
 	};
-	r = read_groups(fd, &peer);
-	if (r < 0)
-		return r;
-	*ret_peer = peer;
 	return 0;
 }
 

@@ -55,7 +55,9 @@ struct peer {
 	int socket_fd;		/* borrowed from the connection; 0: none */
 	uint64_t connected_ticks;	/* when it was accepted, as processes' starts are told */
 	uint64_t *start_ticks;	/* the connection's place for the process's start, once read; NULL: none */
-	/* Supplementary groups, owned by whoever made the peer. */
+	/* The rest comes with manager_judge(). */
+	unsigned int generation;	/* of the configuration that its standing is from; 0: none yet */
+	/* Those of its groups that the configuration speaks of, owned by whoever made the peer. */
 	uint32_t *groups;
 	size_t nr_groups;
 };

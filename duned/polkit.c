@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "duned/clock.h"
 #include "duned/identity.h"
 #include "duned/log.h"
 
@@ -263,14 +263,6 @@ void polkit_disconnect(struct polkit *polkit)
 	polkit->bus = sd_bus_unref(polkit->bus);
 }
 
-static uint64_t monotonic_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 /* Waits for what the bus waits for. -errno: it is of no more use. */
 static int watch(struct polkit *polkit)
 {
@@ -287,7 +279,7 @@ static int watch(struct polkit *polkit)
 	ev_io_start(polkit->loop, &polkit->watcher);
 	if (until == UINT64_MAX)
 		return 0;
-	now = monotonic_usec();
+	now = (uint64_t)clock_ns() / 1000;
 	ev_timer_set(&polkit->timer, until > now ? (double)(until - now) / 1e6 : 0., 0.);
 	ev_timer_start(polkit->loop, &polkit->timer);
 	return 0;
@@ -367,8 +359,8 @@ struct polkit_ask *polkit_ask_new(struct polkit *polkit, const struct peer *peer
 				    .method = method,
 				    .answered = answered,
 				    .data = data };
-	ev_timer_init(&ask->timer, on_timeout, ev_time() - ev_now(polkit->loop) + POLKIT_ANSWER_S,
-		      0.);
+	ev_now_update(polkit->loop);
+	ev_timer_init(&ask->timer, on_timeout, POLKIT_ANSWER_S, 0.);
 	ask->timer.data = ask;
 	TAILQ_INSERT_TAIL(&polkit->asks, ask, link);
 	polkit->nr_asks++;

@@ -156,6 +156,17 @@ bool quota_rule_speaks(const struct quota_rule *rule)
 	return false;
 }
 
+size_t quota_rules_groups(const struct quota_rules *rules, uint32_t ret_groups[QUOTA_MAX_RULES])
+{
+	const struct quota_key from = { .scope = QUOTA_GROUP };
+	size_t count = 0;
+
+	for (size_t i = rules_position(rules, &from);
+	     i < rules->nr_named && rules->named[i].key.scope == QUOTA_GROUP; i++)
+		ret_groups[count++] = rules->named[i].key.id;
+	return count;
+}
+
 static bool in_groups(uint32_t wanted, uint32_t gid, const uint32_t *groups, size_t nr_groups)
 {
 	if (wanted == gid)

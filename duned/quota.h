@@ -76,6 +76,9 @@ bool quota_rule_speaks(const struct quota_rule *rule);
 int quota_rules_get(struct quota_rules *rules, const struct quota_key *key, const char *name,
 		    struct quota_rule **ret_rule);
 
+/* The groups that rules have; returns how many, QUOTA_MAX_RULES at most. */
+size_t quota_rules_groups(const struct quota_rules *rules, uint32_t ret_groups[QUOTA_MAX_RULES]);
+
 /*
  * The group that a process is charged to, of its own and the supplementary ones: the lowest that
  * a rule speaks of, else its own.

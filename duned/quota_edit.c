@@ -83,7 +83,7 @@ static bool save_rules(struct quota_edit *edit, const char *path, const struct q
 	strcpy(text, header);
 	r = config_format_quotas(rules, text + used, CONFIG_MAX_FILE - used);
 	if (r >= 0)
-		r = state_write(path, text, used + (size_t)r);
+		r = state_write(path, text, used + (size_t)r, &edit->unsure);
 	free(text);
 	return r >= 0 || stop(edit, EDIT_NOT_SAVED, r);
 }

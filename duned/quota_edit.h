@@ -36,6 +36,7 @@ struct quota_edit {
 	int error;
 	const char *field, *why;
 	struct config_error config_error;
+	int unsure; /* EDIT_SAVED: see state_write() */
 	struct quota_rules quotas; /* EDIT_SAVED: all that are to be in force now */
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * SetQuota: what is set at run time is on the disk before it is in force, and answered after
- * that. The worker changes the file (quota_edit.h); here are the call and the answer.
+ * SetQuota: what is set at run time is in the file, as far as the disk tells, before it is in
+ * force, and answered after that: file, what is in force and the answer always agree. The worker changes the file (quota_edit.h); here are the call and the answer.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -133,7 +133,13 @@ static void done(struct job *job)
 	quota_rules_done(&config->quotas);
 	config->quotas = change->edit.quotas;
 	quota_rules_init(&change->edit.quotas);
+	/* Groups may have rules now that had none. */
+	manager_new_generation(change->manager);
 	log_change(change);
+	if (change->edit.unsure)
+		log_warning("the disk did not confirm %s, a crash of the machine may undo it: %s",
+			    change->manager->settings->source.quotas,
+			    strerror(-change->edit.unsure));
 }
 
 static int answer_change(struct job *job, struct request *request, struct answer *answer)

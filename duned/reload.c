@@ -126,7 +126,7 @@ static void reload_done(struct job *job)
 	fit_files(&reload->config);
 	config_done(&manager->config);
 	manager->config = reload->config;
-	manager->generation++;
+	manager_new_generation(manager);
 	if (!manager->config.polkit)
 		polkit_disconnect(&manager->polkit);
 	log_message(LOG_INFO, MESSAGE_CONFIG_RELOADED, NULL, "the configuration was read again");

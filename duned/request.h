@@ -30,9 +30,12 @@ int answer_device_failed(struct answer *answer, const char *operation, int error
 /* Submits a job, which it takes: it answers later. No room for it is an error for the client. */
 int answer_later(struct request *request, struct job *job, struct answer *answer);
 
-/* A reply about all contexts of that name (NULL: any) that the peer may see. */
+/* A reply about all contexts of that name (NULL: any) that the peer may see, read when it is begun. */
 int answer_listing(struct request *request, struct answer *answer, const char *name,
 		   enum listing_kind kind);
+
+/* Whom log_caused_message() counts what is done for the caller. */
+int64_t request_cause(const struct request *request);
 
 /* Makes the device ready: 0, 1 with the error in *answer, or -errno. */
 int request_device(struct request *request, struct answer *answer);

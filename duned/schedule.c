@@ -6,19 +6,8 @@
  */
 #include "duned/schedule.h"
 
-#include <time.h>
-
+#include "duned/clock.h"
 #include "duned/log.h"
-
-#define SECOND_NS 1000000000ll
-
-int64_t schedule_clock(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * SECOND_NS + now.tv_nsec;
-}
 
 /* ---- rate of calls ---- */
 
@@ -30,17 +19,18 @@ bool schedule_take_call(struct schedule *schedule, struct user *user, bool privi
 	if (privileged || !schedule->calls_per_second)
 		return true;
 	now = schedule->clock();
-	step = SECOND_NS / schedule->calls_per_second;
+	step = CLOCK_SECOND_NS / schedule->calls_per_second;
 	if (user->calls_full_ns < now)
 		user->calls_full_ns = now;
 	user->calls_full_ns += step;
-	return user->calls_full_ns + step <= now + SECOND_NS;
+	return user->calls_full_ns + step <= now + CLOCK_SECOND_NS;
 }
 
 static bool has_call(const struct schedule *schedule, const struct user *user, int64_t now)
 {
 	return !schedule->calls_per_second ||
-	       user->calls_full_ns + SECOND_NS / schedule->calls_per_second <= now + SECOND_NS;
+	       user->calls_full_ns + CLOCK_SECOND_NS / schedule->calls_per_second <=
+		       now + CLOCK_SECOND_NS;
 }
 
 /* ---- queues ---- */
@@ -222,7 +212,7 @@ static void on_wake(struct ev_loop *loop, ev_timer *timer, int revents)
 
 void schedule_init(struct schedule *schedule, struct ev_loop *loop)
 {
-	*schedule = (struct schedule){ .loop = loop, .clock = schedule_clock };
+	*schedule = (struct schedule){ .loop = loop, .clock = clock_ns };
 	TAILQ_INIT(&schedule->urgent);
 	TAILQ_INIT(&schedule->round);
 	TAILQ_INIT(&schedule->waiting);

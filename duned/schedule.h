@@ -56,9 +56,6 @@ void schedule_remove(struct schedule *schedule, struct turn *turn);
 /* Runs turns until the round's time is over or nobody has anything to do. */
 void schedule_run(struct schedule *schedule);
 
-/* CLOCK_MONOTONIC, ns. */
-int64_t schedule_clock(void);
-
 /*
  * Takes one call from the user's bucket, which holds a second's. False: it was the last, and the
  * user has to wait once this turn is over. Root and administrators have no bucket.

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "duned/clock.h"
+#include "duned/closer.h"
 #include "duned/connection.h"
 #include "duned/counters.h"
 #include "duned/json.h"
@@ -19,15 +21,27 @@
 #include "proto/names.h"
 #include "proto/varlink.h"
 
+/*
+ * What is sent out of band comes in its place: the kernel would pass over it in a look, and drop it, with
+ * the descriptors that it has, in a read.
+ */
+static int take_urgent_inline(int fd)
+{
+	const int on = 1;
+
+	return setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)) < 0 ? -errno : 0;
+}
+
 static int read_peer(const struct listener *listener, int fd, struct peer *ret_peer)
 {
 	const struct manager *manager = listener->server->manager;
-	int r = peer_read(fd, manager->identity_complete, ret_peer);
+	int r = take_urgent_inline(fd);
 
+	if (!r)
+		r = peer_read(fd, manager->identity_complete, ret_peer);
 	if (r < 0)
 		return r;
 	ret_peer->socket = listener->socket;
-	manager_judge(manager, ret_peer);
 	return 0;
 }
 
@@ -107,24 +121,36 @@ static void refuse_limit(int fd, const struct peer *peer, const struct refusal *
 	send_refusal(fd, DUNE_ERROR("QuotaExceeded"), json_finish(parameters, ok));
 }
 
-/* May the peer be connected? If not, it is told why. */
-static bool check_peer(const struct listener *listener, int fd, const struct peer *peer)
+static bool check_limit(const struct listener *listener, int fd, const struct peer *peer)
 {
-	struct refusal refusal;
+	struct refusal refusal = listener->socket == POLICY_ADMIN ? admin_limit(listener, peer) :
+								    public_limit(listener, peer);
 
-	if (listener->socket == POLICY_ADMIN && !policy_may_call(peer, ACCESS_ANYONE)) {
-		log_client_message(peer->uid, MESSAGE_ACCESS_DENIED,
-				   LOG_FIELDS(LOG_TEXT("DUNE_METHOD", "connect"),
-					      LOG_NUMBER("DUNE_PID", peer->pid)),
-				   "refused: no administrator (pid %d)", peer->pid);
-		send_refusal(fd, VARLINK_ERROR("PermissionDenied"), json_object_new_object());
-		return false;
-	}
-	refusal = listener->socket == POLICY_ADMIN ? admin_limit(listener, peer) :
-						     public_limit(listener, peer);
 	if (refusal.limit)
 		refuse_limit(fd, peer, &refusal);
 	return !refusal.limit;
+}
+
+/*
+ * May the peer be connected? If not, it is told why. Its limits come first, and its groups are not looked
+ * at before there is a call: who does nothing but connect costs as little as can be.
+ */
+static bool check_peer(const struct listener *listener, int fd, struct peer *peer)
+{
+	if (!check_limit(listener, fd, peer))
+		return false;
+	if (listener->socket != POLICY_ADMIN)
+		return true;
+	/* Who can't be judged is no administrator. */
+	manager_judge(listener->server->manager, peer);
+	if (policy_may_call(peer, ACCESS_ANYONE))
+		return true;
+	log_client_message(peer->uid, MESSAGE_ACCESS_DENIED,
+			   LOG_FIELDS(LOG_TEXT("DUNE_METHOD", "connect"),
+				      LOG_NUMBER("DUNE_PID", peer->pid)),
+			   "refused: no administrator (pid %d)", peer->pid);
+	send_refusal(fd, VARLINK_ERROR("PermissionDenied"), json_object_new_object());
+	return false;
 }
 
 struct connection *server_admit(struct server *server, enum policy_socket socket, int fd)
@@ -137,12 +163,12 @@ struct connection *server_admit(struct server *server, enum policy_socket socket
 
 	if (r < 0) {
 		log_warning("a client without credentials: %s", strerror(-r));
-		close(fd);
+		closer_close(fd);
 		return NULL;
 	}
 	if (!check_peer(listener, fd, &peer)) {
 		peer_done(&peer);
-		close(fd);
+		closer_close(fd);
 		return NULL;
 	}
 	uid = peer.uid;
@@ -165,12 +191,12 @@ static void listener_pause(struct listener *listener, int error)
 {
 	struct ev_loop *loop = listener->server->loop;
 
-	if (!listener->pause_logged ||
-	    ev_now(loop) - listener->pause_logged >= SERVER_PAUSE_LOG_S) {
+	if (!listener->pause_logged_ns ||
+	    clock_since(listener->pause_logged_ns) >= SERVER_PAUSE_LOG_S) {
 		log_message(LOG_WARNING, MESSAGE_RESOURCES,
 			    LOG_FIELDS(LOG_TEXT("DUNE_ERROR", dune_errno_name(error))),
 			    "clients have to wait: %s", strerror(error));
-		listener->pause_logged = ev_now(loop);
+		listener->pause_logged_ns = clock_ns();
 	}
 	ev_io_stop(loop, &listener->watcher);
 	ev_timer_set(&listener->pause, SERVER_ACCEPT_PAUSE_S, 0.);
@@ -181,6 +207,10 @@ static void on_accept(struct ev_loop *loop, ev_io *watcher, int revents)
 {
 	struct listener *listener = watcher->data;
 
+	if (listener->socket == POLICY_PUBLIC && closer_is_full()) {
+		listener_pause(listener, ENOBUFS);
+		return;
+	}
 	for (int i = 0; i < SERVER_ACCEPT_BATCH; i++) {
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 

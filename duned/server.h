@@ -37,7 +37,7 @@ struct listener {
 	int fd;			/* -1: there is none */
 	ev_io watcher;
 	ev_timer pause;
-	ev_tstamp pause_logged;
+	int64_t pause_logged_ns;
 	size_t nr_connections;
 };
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * SetLimits; see set_limits.h. What grows is charged to whom the context is charged to, whoever
- * asks; what shrinks, or stays, is never refused.
+ * asks; what shrinks, or stays, is never refused. A limit below what is used gives nothing free: what
+ * is used stays counted.
  */
 #include "duned/set_limits.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "duned/admit.h"
 #include "duned/context.h"
@@ -52,47 +54,55 @@ static int decide(struct request *request, struct answer *answer, struct json_ob
 	return 0;
 }
 
-static uint64_t growth_of(const struct ledger_entry *entry, const uint64_t *limits, unsigned int i)
+/* Over what is counted for it already, which can be more than its limit. */
+static uint64_t growth_of(const struct ledger_entry *entry, enum quota_resource sum, uint64_t limit)
 {
-	return limits[i] > entry->limits[i] ? limits[i] - entry->limits[i] : 0;
+	return limit > entry->counted[sum] ? limit - entry->counted[sum] : 0;
 }
 
-/* Asks the quotas, then the module, then writes it down. */
+/* Asks the quotas, then the module, then writes down what that holds; *stats is of after that. */
 static int change(struct request *request, struct answer *answer, struct ledger_entry *entry,
-		  const uint64_t limits[DUNE_NR_LIMITS])
+		  const uint64_t limits[DUNE_NR_LIMITS], struct dune_stats *stats)
 {
 	struct manager *manager = request->manager;
-	const uint64_t growth[QUOTA_NR_SUMS] = {
-		[QUOTA_VCPUS] = growth_of(entry, limits, DUNE_LIMIT_VCPUS),
-		[QUOTA_PRIVATE] = growth_of(entry, limits, DUNE_LIMIT_PRIVATE),
-		[QUOTA_EPT] = growth_of(entry, limits, DUNE_LIMIT_EPT),
+	uint64_t growth[QUOTA_NR_SUMS] = {
+		[QUOTA_CONTEXTS] = 0,
 	};
-	int r = admit_growth(request, answer, &entry->charge, growth);
+	int r;
 
+	/* What it has given back since the last time needs no room any more. */
+	ledger_count(&manager->ledger, entry, stats);
+	growth[QUOTA_VCPUS] = growth_of(entry, QUOTA_VCPUS, limits[DUNE_LIMIT_VCPUS]);
+	growth[QUOTA_PRIVATE] = growth_of(entry, QUOTA_PRIVATE, limits[DUNE_LIMIT_PRIVATE]);
+	growth[QUOTA_EPT] = growth_of(entry, QUOTA_EPT, limits[DUNE_LIMIT_EPT]);
+	r = admit_growth(request, answer, &entry->charge, entry, growth);
 	if (r)
 		return r;
 	r = device_set_limits(&manager->device, entry->id, limits);
+	if (!r) {
+		/* Only now use can't grow past the limits any more. */
+		r = context_by_id(&manager->device, entry->id, stats);
+		ledger_set_limits(&manager->ledger, entry, limits, r < 0 ? NULL : stats);
+	}
 	if (r == -ENOENT)
 		return answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
-	if (r < 0)
-		return answer_device_failed(answer, "set_limits", r);
-	ledger_set_limits(&manager->ledger, entry, limits);
-	return 0;
+	return r < 0 ? answer_device_failed(answer, "set_limits", r) : 0;
 }
 
 static void log_change(const struct request *request, const struct dune_stats *stats)
 {
-	log_message(LOG_INFO, MESSAGE_LIMITS_CHANGED,
-		    LOG_FIELDS(LOG_NUMBER("DUNE_CONTEXT", stats->id),
-			       LOG_TEXT("DUNE_NAME", stats->name),
-			       LOG_NUMBER("DUNE_OWNER", stats->owner),
-			       LOG_NUMBER("DUNE_UID", request->peer->uid)),
-		    "limits of context %" PRIu64 " (%s) of uid %u changed by uid %u: %" PRIu64
-		    " vcpus, %" PRIu64 " private and %" PRIu64 " EPT pages",
-		    (uint64_t)stats->id, stats->name, stats->owner, request->peer->uid,
-		    (uint64_t)stats->limits[DUNE_LIMIT_VCPUS],
-		    (uint64_t)stats->limits[DUNE_LIMIT_PRIVATE],
-		    (uint64_t)stats->limits[DUNE_LIMIT_EPT]);
+	log_caused_message(request_cause(request), LOG_INFO, MESSAGE_LIMITS_CHANGED,
+			   LOG_FIELDS(LOG_NUMBER("DUNE_CONTEXT", stats->id),
+				      LOG_TEXT("DUNE_NAME", stats->name),
+				      LOG_NUMBER("DUNE_OWNER", stats->owner),
+				      LOG_NUMBER("DUNE_UID", request->peer->uid)),
+			   "limits of context %" PRIu64
+			   " (%s) of uid %u changed by uid %u: %" PRIu64 " vcpus, %" PRIu64
+			   " private and %" PRIu64 " EPT pages",
+			   (uint64_t)stats->id, stats->name, stats->owner, request->peer->uid,
+			   (uint64_t)stats->limits[DUNE_LIMIT_VCPUS],
+			   (uint64_t)stats->limits[DUNE_LIMIT_PRIVATE],
+			   (uint64_t)stats->limits[DUNE_LIMIT_EPT]);
 }
 
 static int set_limits(struct request *request, struct answer *answer,
@@ -101,6 +111,7 @@ static int set_limits(struct request *request, struct answer *answer,
 {
 	uint64_t limits[DUNE_NR_LIMITS];
 	struct ledger_entry *entry;
+	bool changed;
 	int r = select_context(request, selector, answer, stats);
 
 	if (!r)
@@ -113,10 +124,12 @@ static int set_limits(struct request *request, struct answer *answer,
 	for (unsigned int i = 0; i < DUNE_NR_LIMITS; i++)
 		limits[i] = entry->limits[i];
 	r = decide(request, answer, wanted, limits);
-	if (!r)
-		r = change(request, answer, entry, limits);
-	for (unsigned int i = 0; !r && i < DUNE_NR_LIMITS; i++)
-		stats->limits[i] = limits[i];
+	if (r)
+		return r;
+	changed = memcmp(limits, entry->limits, sizeof(limits)) != 0;
+	r = change(request, answer, entry, limits, stats);
+	if (!r && changed)
+		log_change(request, stats);
 	return r;
 }
 
@@ -139,7 +152,6 @@ int method_set_limits(struct request *request, struct answer *answer)
 	r = set_limits(request, answer, &selector, wanted, &stats);
 	if (r)
 		return r;
-	log_change(request, &stats);
 	parameters = json_object_new_object();
 	ok = json_put(parameters, "context", context_json(&stats));
 	return answer_reply(answer, json_finish(parameters, ok));

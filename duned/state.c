@@ -46,7 +46,7 @@ static int open_folder(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-int state_write(const char *path, const char *text, size_t size_bytes)
+int state_write(const char *path, const char *text, size_t size_bytes, int *ret_unsure)
 {
 	int folder __attribute__((cleanup(close_fd))) = open_folder(path), r;
 	int fd __attribute__((cleanup(close_fd))) = -1;
@@ -66,6 +66,11 @@ int state_write(const char *path, const char *text, size_t size_bytes)
 		unlink(temporary);
 		return r;
 	}
-	/* Only now it is sure that the name leads to the new content after a crash. */
-	return fsync(folder) < 0 ? -errno : 0;
+	/*
+	 * Only now it is sure that the name leads to the new content after a crash. If not, that is no
+	 * failure: everybody who opens the file finds the new content, and a disk that fails here would
+	 * hardly take the old one back.
+	 */
+	*ret_unsure = fsync(folder) < 0 ? -errno : 0;
+	return 0;
 }

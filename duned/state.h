@@ -10,8 +10,9 @@
 
 /*
  * Replaces a file's content and waits until it is on the disk. -errno: the old file is still
- * there.
+ * there. 0: the new one is; *ret_unsure is then 0, or the -errno with which the disk did not confirm
+ * the name: if the machine crashes the old file may be back.
  */
-int state_write(const char *path, const char *text, size_t size_bytes);
+int state_write(const char *path, const char *text, size_t size_bytes, int *ret_unsure);
 
 #endif

@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 
 #include "duned/answering.h"
+#include "duned/clock.h"
 #include "duned/connection.h"
 #include "duned/counters.h"
 #include "duned/events.h"
@@ -81,12 +82,11 @@ static void on_events(void *data)
 static void start_stream_timer(struct connection *connection, int interval_ms)
 {
 	struct ev_loop *loop = connection->server->loop;
-	int64_t now_ms = (int64_t)(ev_now(loop) * 1000);
-
-	int64_t first_ms = interval_ms - now_ms % interval_ms;
+	int64_t first_ms = interval_ms - clock_ns() / 1000000 % interval_ms;
 
 	if (first_ms * 10 < interval_ms * INT64_C(6))
 		first_ms += interval_ms;
+	ev_now_update(loop);
 	ev_timer_set(&connection->stream_timer, (double)first_ms / 1000., interval_ms / 1000.);
 	ev_timer_start(loop, &connection->stream_timer);
 }

@@ -54,6 +54,7 @@ struct user *users_get(struct users *users, uint32_t uid)
 			return NULL;
 		user->uid = uid;
 		TAILQ_INIT(&user->turns);
+		TAILQ_INIT(&user->listings);
 		LIST_INSERT_HEAD(chain_of(users, uid), user, chain);
 	} else if (!user->nr_connections) {
 		TAILQ_REMOVE(&users->idle, user, idle);

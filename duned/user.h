@@ -15,7 +15,9 @@
 #define USER_CHAINS	256	/* of the hash table; a power of two */
 #define USER_REMEMBERED 256	/* uids without a connection that are kept */
 
+struct connection;
 struct turn;
+TAILQ_HEAD(listing_queue, connection);
 TAILQ_HEAD(turn_queue, turn);
 
 struct user {
@@ -25,6 +27,7 @@ struct user {
 	size_t nr_connections;
 	size_t nr_streams;
 	size_t output_bytes;		/* that wait in all its connections */
+	struct listing_queue listings;	/* that have one asked for: only the first's is begun */
 	/* The scheduler's. */
 	TAILQ_ENTRY(user) round;
 	bool in_round, in_waiting;	/* has turns, and may or may not take them now */

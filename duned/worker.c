@@ -24,22 +24,37 @@ struct worker {
 	pthread_mutex_t lock;
 	pthread_cond_t filled;
 	/* Under the lock, which nobody holds for longer than a list needs. */
-	struct job_queue queued, finished;
+	struct job_queue queued, onlookers, finished;
 	bool ending;
 	bool left; /* it hung: there is no loop any more */
 };
 
 /* ---- in the worker ---- */
 
+static struct job *take_first(struct job_queue *queue)
+{
+	struct job *job = STAILQ_FIRST(queue);
+
+	if (job)
+		STAILQ_REMOVE_HEAD(queue, link);
+	return job;
+}
+
+/* An onlooker's only when nothing else waits: a name that it asks about may take long to resolve. */
+static struct job *take_queued(struct worker *worker)
+{
+	struct job *job = take_first(&worker->queued);
+
+	return job ? job : take_first(&worker->onlookers);
+}
+
 static struct job *take_job(struct worker *worker)
 {
 	struct job *job;
 
 	pthread_mutex_lock(&worker->lock);
-	while (!(job = STAILQ_FIRST(&worker->queued)) && !worker->ending)
+	while (!(job = take_queued(worker)) && !worker->ending)
 		pthread_cond_wait(&worker->filled, &worker->lock);
-	if (job)
-		STAILQ_REMOVE_HEAD(&worker->queued, link);
 	pthread_mutex_unlock(&worker->lock);
 	return job;
 }
@@ -87,9 +102,7 @@ static void finish_all(struct worker *worker)
 		struct job *job;
 
 		pthread_mutex_lock(&worker->lock);
-		job = STAILQ_FIRST(&worker->finished);
-		if (job)
-			STAILQ_REMOVE_HEAD(&worker->finished, link);
+		job = take_first(&worker->finished);
 		pthread_mutex_unlock(&worker->lock);
 		if (!job)
 			return;
@@ -123,7 +136,10 @@ int worker_submit(struct worker *worker, struct job *job)
 		return 0;
 	}
 	pthread_mutex_lock(&worker->lock);
-	STAILQ_INSERT_TAIL(&worker->queued, job, link);
+	if (job->of_onlooker)
+		STAILQ_INSERT_TAIL(&worker->onlookers, job, link);
+	else
+		STAILQ_INSERT_TAIL(&worker->queued, job, link);
 	pthread_cond_signal(&worker->filled);
 	pthread_mutex_unlock(&worker->lock);
 	return 0;
@@ -177,6 +193,7 @@ struct worker *worker_new(struct ev_loop *loop)
 		return NULL;
 	worker->loop = loop;
 	STAILQ_INIT(&worker->queued);
+	STAILQ_INIT(&worker->onlookers);
 	STAILQ_INIT(&worker->finished);
 	pthread_mutex_init(&worker->lock, NULL);
 	pthread_cond_init(&worker->filled, NULL);
@@ -202,9 +219,9 @@ static bool stop_thread(struct worker *worker)
 	worker->ending = true;
 	pthread_cond_signal(&worker->filled);
 	pthread_mutex_unlock(&worker->lock);
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += WORKER_STOP_S;
-	if (pthread_timedjoin_np(worker->thread, NULL, &until) == 0)
+	if (pthread_clockjoin_np(worker->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
 		return true;
 	pthread_mutex_lock(&worker->lock);
 	worker->left = true;

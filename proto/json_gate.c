@@ -20,6 +20,7 @@ struct gate {
 	size_t size;
 	size_t at;
 	unsigned int depth;
+	size_t values_left;
 	const char *reason;	/* set once, with `at` on the byte to blame */
 	size_t nr_keys;
 	struct gate_key keys[JSON_GATE_MAX_DEPTH * JSON_GATE_MAX_KEYS];
@@ -359,6 +360,9 @@ static bool gate_value(struct gate *gate)
 	int c;
 
 	gate_skip_space(gate);
+	if (!gate->values_left)
+		return gate_refuse(gate, gate->at, "too many values");
+	gate->values_left--;
 	c = gate_peek(gate);
 	switch (c) {
 	case '{':
@@ -380,7 +384,8 @@ static bool gate_value(struct gate *gate)
 	}
 }
 
-int json_gate(const char *text, size_t size_bytes, struct json_gate_error *ret_error)
+int json_gate(const char *text, size_t size_bytes, size_t max_values,
+	      struct json_gate_error *ret_error)
 {
 	struct gate gate;
 
@@ -388,6 +393,7 @@ int json_gate(const char *text, size_t size_bytes, struct json_gate_error *ret_e
 	gate.size = size_bytes;
 	gate.at = 0;
 	gate.depth = 0;
+	gate.values_left = max_values;
 	gate.reason = NULL;
 	gate.nr_keys = 0;
 	if (size_bytes > UINT32_MAX) {

@@ -97,16 +97,16 @@ static int decode_fail(int error, const char *why, const char **ret_why)
 	return error;
 }
 
-/* A message that is one JSON object. */
-static int message_parse(const char *message, size_t size_bytes, struct json_object **ret_object,
-			 const char **ret_why)
+/* A message that is one JSON object of at most max_values values. */
+static int message_parse(const char *message, size_t size_bytes, size_t max_values,
+			 struct json_object **ret_object, const char **ret_why)
 {
 	struct json_gate_error error;
 	struct json_object *object;
 
 	if (size_bytes >= VARLINK_MAX_REPLY)
 		return decode_fail(-EBADMSG, "too long", ret_why);
-	if (json_gate(message, size_bytes, &error) < 0)
+	if (json_gate(message, size_bytes, max_values, &error) < 0)
 		return decode_fail(-EBADMSG, error.reason, ret_why);
 	if (json_text_read(message, size_bytes, &object) < 0)
 		return decode_fail(-ENOMEM, "out of memory", ret_why);
@@ -174,7 +174,11 @@ static const char *decode_call_header(struct varlink_call *call, const char *key
 	r = decode_flag(key, value, &call->flags);
 	if (r)
 		return r < 0 ? "flag is not boolean" : NULL;
-	return strchr(key, '.') ? NULL : "unknown header";
+	if (!strchr(key, '.'))
+		return "unknown header";
+	/* Others' headers are allowed and mean nothing here: a call that is kept does not keep them. */
+	json_object_object_del(call->message, key);
+	return NULL;
 }
 
 int varlink_call_decode(const char *message, size_t size_bytes, struct varlink_call *ret_call,
@@ -184,7 +188,7 @@ int varlink_call_decode(const char *message, size_t size_bytes, struct varlink_c
 	const char *why = NULL;
 	int r;
 
-	r = message_parse(message, size_bytes, &call.message, ret_why);
+	r = message_parse(message, size_bytes, VARLINK_MAX_VALUES, &call.message, ret_why);
 	if (r < 0)
 		return r;
 	json_object_object_foreach(call.message, key, value) {
@@ -236,7 +240,7 @@ int varlink_reply_decode(const char *message, size_t size_bytes, struct varlink_
 	const char *why = NULL;
 	int r;
 
-	r = message_parse(message, size_bytes, &reply.message, ret_why);
+	r = message_parse(message, size_bytes, JSON_GATE_ANY_VALUES, &reply.message, ret_why);
 	if (r < 0)
 		return r;
 	json_object_object_foreach(reply.message, key, value) {

@@ -16,6 +16,7 @@ struct json_object;
 #define VARLINK_MAX_CALL	(64 * 1024)		/* bytes of a call, the NUL included */
 #define VARLINK_MAX_REPLY	(16 * 1024 * 1024)	/* bytes of a reply, the NUL included */
 #define VARLINK_MAX_METHOD	256			/* bytes of a method's full name */
+#define VARLINK_MAX_VALUES	512			/* JSON values of a call: bounds its memory */
 
 #define VARLINK_MORE		(1u << 0)
 #define VARLINK_ONEWAY		(1u << 1)
@@ -46,7 +47,7 @@ int varlink_input_take(struct varlink_input *input, const char **ret_message, si
 /* Bytes of an unfinished or untaken message. */
 size_t varlink_input_pending(const struct varlink_input *input);
 
-/* A decoded call; all of it lives as long as `message`. */
+/* A decoded call; all of it lives as long as `message`. Headers that are not ours are dropped. */
 struct varlink_call {
 	struct json_object *message;	/* owns everything below */
 	const char *method;		/* full name, "io.dune.Manager.List" */

@@ -49,7 +49,7 @@ bool reply_check(const char *message, size_t size)
 	return *slot & 1;
 }
 
-char *answer_check(struct answer *answer)
+char *answer_check(struct answer *answer, const struct peer *peer)
 {
 	const char *error = answer->error[0] ? answer->error : NULL;
 	bool continues = !error && (answer->interval_ms || answer->subscription);
@@ -57,10 +57,11 @@ char *answer_check(struct answer *answer)
 	char *bytes;
 	int r;
 
-	if (answer->listing && !error)
-		while ((r = listing_step(answer->listing, continues, &bytes, &size)) > 0)
+	if (answer->listing && !error) {
+		require(listing_begin(answer->listing, peer) == 0);
+		while ((r = listing_step(answer->listing, peer, continues, &bytes, &size)) > 0)
 			;
-	else if (answer->text && !error)
+	} else if (answer->text && !error)
 		r = varlink_reply_wrap(answer->text, answer->text_size, continues, &bytes, &size);
 	else
 		r = varlink_reply_encode(error, answer->parameters, continues, &bytes, &size);

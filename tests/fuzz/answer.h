@@ -7,11 +7,12 @@
 #include <stddef.h>
 
 struct answer;
+struct peer;
 
 /* The codec itself takes the reply, an encoded message without its NUL. Does it say that more follow? */
 bool reply_check(const char *message, size_t size);
 
-/* The reply that a connection would send for the answer, checked; to be freed. */
-char *answer_check(struct answer *answer);
+/* The reply that a connection would send the peer for the answer, checked; to be freed. */
+char *answer_check(struct answer *answer, const struct peer *peer);
 
 #endif

@@ -33,11 +33,28 @@ static void check_text(const char *text, size_t size, struct json_object *expect
 	require(json_text_read(text, size, &object) == 0);
 	require(json_object_equal(object, expected));
 	require(json_text_write(object, 1 << 20, &written, &length) == 0);
-	require(json_gate(written, length, NULL) == 0);
+	require(json_gate(written, length, JSON_GATE_ANY_VALUES, NULL) == 0);
 	require(json_text_read(written, length, &again) == 0 && json_object_equal(object, again));
 	free(written);
 	json_object_put(again);
 	json_object_put(object);
+}
+
+/* The values of a text that has been read. */
+static size_t count_values(struct json_object *object)
+{
+	size_t count = 1;
+
+	if (json_object_is_type(object, json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(object); i++)
+			count += count_values(json_object_array_get_idx(object, i));
+	} else if (json_object_is_type(object, json_type_object)) {
+		json_object_object_foreach(object, key, value) {
+			(void)key;
+			count += count_values(value);
+		}
+	}
+	return count;
 }
 
 static void check_accepted(const uint8_t *data, size_t size)
@@ -49,14 +66,16 @@ static void check_accepted(const uint8_t *data, size_t size)
 
 	memcpy(text, data, size);
 	memcpy(text + size, "]", 2);
-	require(json_gate(text, size + 1, NULL) < 0);
+	require(json_gate(text, size + 1, JSON_GATE_ANY_VALUES, NULL) < 0);
 	text[size] = '\0';
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	object = json_tokener_parse_ex(tokener, text, (int)size + 1);
 	require(json_tokener_get_error(tokener) == json_tokener_success);
 	again = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
-	require(json_gate(again, strlen(again), NULL) == 0);
+	require(json_gate(again, strlen(again), JSON_GATE_ANY_VALUES, NULL) == 0);
 	check_text(text, size, object);
+	require(json_gate(text, size, count_values(object), NULL) == 0);
+	require(json_gate(text, size, count_values(object) - 1, NULL) < 0);
 	json_object_put(object);
 	json_tokener_free(tokener);
 	free(text);
@@ -77,7 +96,7 @@ static int gate(const char *text, size_t size, struct json_gate_error *ret_error
 {
 	if (!executions++)
 		atexit(print_executions);
-	return json_gate(text, size, ret_error);
+	return json_gate(text, size, JSON_GATE_ANY_VALUES, ret_error);
 }
 
 /*

@@ -87,7 +87,7 @@ static void call_one(struct manager *manager, const char *message, size_t size, 
 	before = peer->observer ? state_of_all(manager) : 0;
 	require(methods_answer(manager, peer, &call, &answer) == 0);
 	finish_job(manager, peer, &call, &answer);
-	bytes = answer_check(&answer);
+	bytes = answer_check(&answer, peer);
 	if (peer == &peers[0])
 		require(!strstr(bytes, "\"owner\":1000"));
 	if (peer->observer)

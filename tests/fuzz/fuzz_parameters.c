@@ -270,7 +270,7 @@ static void call(const char *message, size_t size, uint8_t how,
 	} else {
 		require(peer.uid || !peer.pid);
 	}
-	free(answer_check(&answer));
+	free(answer_check(&answer, &peer));
 	if (answer.fd >= 0) {
 		keep(answer.fd, how & NEXT_STATE);
 		answer.fd = -1;

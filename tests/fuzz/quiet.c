@@ -49,6 +49,13 @@ void log_client_message(uint32_t uid, enum message_id id, const struct log_field
 	SWALLOW(id);
 }
 
+void log_caused_message(int64_t uid, int priority, enum message_id id,
+			const struct log_field *fields, const char *format, ...)
+{
+	read_fields(fields);
+	SWALLOW(id);
+}
+
 void log_error(const char *format, ...)
 {
 	SWALLOW(MESSAGE_NONE);

@@ -12,8 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FAKE_PID 4242
-#define READY	 64	/* pipes looked at in one go */
+#define FAKE_PID	 4242
+#define READY		 64	/* pipes looked at in one go */
+#define ATTACHED_PRIVATE 17	/* pages that a process has as soon as it is attached */
 
 static struct {
 	struct dune_stats stats[FAKE_CONTEXTS_LARGE];	/* ids ascend; dead rows keep theirs */
@@ -143,13 +144,37 @@ int fake_table_events(struct dune_event *buffer, size_t capacity)
 
 /* ---- what happens to contexts ---- */
 
+static void use_nothing(struct dune_stats *stats)
+{
+	for (int i = DUNE_COUNT_VCPUS_NOW; i <= DUNE_COUNT_SLOTS_NOW; i++)
+		stats->counters[i] = 0;
+}
+
 static void context_end(struct dune_stats *stats, uint32_t cause)
 {
 	stats->state = DUNE_STATE_ENDED;
 	stats->cause = cause;
 	event_add(stats, DUNE_EVENT_ENDED, cause, 0xffff800000001234);
 	stats->pid = 0;
-	stats->counters[DUNE_COUNT_VCPUS_NOW] = 0;
+	use_nothing(stats);
+}
+
+static void use(struct dune_stats *stats, int counter, int limit, uint64_t wanted)
+{
+	uint64_t *used = (uint64_t *)&stats->counters[counter];
+
+	/* A limit below what is used only keeps it from growing. */
+	if (wanted > stats->limits[limit])
+		wanted = stats->limits[limit];
+	if (*used < wanted)
+		*used = wanted;
+}
+
+static void use_all(struct dune_stats *stats)
+{
+	use(stats, DUNE_COUNT_VCPUS_NOW, DUNE_LIMIT_VCPUS, UINT64_MAX);
+	use(stats, DUNE_COUNT_PRIVATE_NOW, DUNE_LIMIT_PRIVATE, UINT64_MAX);
+	use(stats, DUNE_COUNT_EPT_NOW, DUNE_LIMIT_EPT, UINT64_MAX);
 }
 
 static void context_attach(struct dune_stats *stats, uint32_t state)
@@ -157,8 +182,8 @@ static void context_attach(struct dune_stats *stats, uint32_t state)
 	stats->state = state;
 	stats->pid = FAKE_PID;
 	memcpy(stats->comm, "so\xff\x1brt", 7);
-	stats->counters[DUNE_COUNT_VCPUS_NOW] = 1;
-	stats->counters[DUNE_COUNT_PRIVATE_NOW] = 17;
+	use(stats, DUNE_COUNT_VCPUS_NOW, DUNE_LIMIT_VCPUS, 1);
+	use(stats, DUNE_COUNT_PRIVATE_NOW, DUNE_LIMIT_PRIVATE, ATTACHED_PRIVATE);
 	stats->counters[DUNE_COUNT_ENTRIES] = 100;
 	stats->counters[DUNE_COUNT_EXITS] = 100;
 	stats->counters[DUNE_COUNT_SYSCALLS] = ~0ull;
@@ -184,6 +209,12 @@ static void context_command(struct dune_stats *stats, char command)
 	case 'p':
 		context_end(stats, DUNE_END_PANIC);
 		break;
+	case 'f':
+		use_all(stats);
+		break;
+	case 'g':
+		stats->counters[DUNE_COUNT_EPT_NOW] = 0;
+		break;
 	case 'l':
 		event_add(stats, DUNE_EVENT_LIMIT, DUNE_LIMIT_PRIVATE,
 			  stats->limits[DUNE_LIMIT_PRIVATE]);
@@ -207,8 +238,7 @@ static void context_free(size_t row)
 	struct dune_stats *stats = &fake.stats[row];
 
 	event_add(stats, DUNE_EVENT_FREED, 0, 0);
-	for (int i = DUNE_COUNT_VCPUS_NOW; i <= DUNE_COUNT_SLOTS_NOW; i++)
-		stats->counters[i] = 0;
+	use_nothing(stats);
 	sum_add(&fake.freed, stats);
 	fake.freed.ended[stats->cause]++;
 	close(fake.pipes[row]);

@@ -2,11 +2,15 @@
 /*
  * Preloaded into the service by a test: while the file named by GATE exists, waiting for the disk
  * and resolving names last, as they do with a slow disk or a directory that is away. Who does
- * such things in the loop then, ends the service. Also says which mode a socket is made with.
+ * such things in the loop then, ends the service. While there is a file of that name with ".eio" after
+ * it, the disk does not take folders. Also says which mode a socket is made with.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -30,9 +34,24 @@ static void wait_for_gate(void)
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
+static bool folder_fails(int fd)
+{
+	const char *gate = getenv("GATE");
+	char path[PATH_MAX];
+	struct stat status;
+
+	snprintf(path, sizeof(path), "%s.eio", gate ? gate : "");
+	return gate && access(path, F_OK) == 0 && fstat(fd, &status) == 0 &&
+	       S_ISDIR(status.st_mode);
+}
+
 int fsync(int fd)
 {
 	wait_for_gate();
+	if (folder_fails(fd)) {
+		errno = EIO;
+		return -1;
+	}
 	return REAL(fsync)(fd);
 }
 

@@ -8,7 +8,7 @@
 #include "tests/unit/suite.h"
 #include "tests/unit/test_duned_run.h"
 
-#define CONTEXTS 600
+#define CONTEXTS 1500
 #define FILES	 (CONTEXTS + 256)
 #define M(name)	 "io.dune.Manager." name
 
@@ -47,7 +47,8 @@ static void setup(void)
 	files.rlim_cur = files.rlim_max;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
 	service_setup(&service);
-	file_write(service.config, "[contexts]\nper-user = 1000\nper-host = 16384\n");
+	file_write(service.config, "[contexts]\nper-user = 2000\nper-host = 16384\n"
+				   "[connections]\nper-user = 256\n");
 	service_spawn(&service, "tests/unit/duned-fake", "--socket", service.socket, "--config",
 		      service.config, "--device", "fake:large", NULL);
 	client = client_new(&service);
@@ -269,6 +270,122 @@ START_TEST(gone_meanwhile)
 }
 END_TEST
 
+/* ---- many at once ---- */
+
+#define READERS	  32
+#define OTHER_UID 4001
+#define QUIET_MS  500 /* so long nothing new comes: nothing will */
+#define PEAK_KB	  40960 /* what may wait, one in the making and what it is made of */
+
+static int readers[READERS];
+
+static long status_kb(const char *field)
+{
+	char path[64], line[256];
+	long kb = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", service.pid);
+	file = fopen(path, "re");
+	ck_assert_ptr_nonnull(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, field, strlen(field)))
+			kb = atol(line + strlen(field));
+	}
+	fclose(file);
+	ck_assert_int_ge(kb, 0);
+	return kb;
+}
+
+static bool is_readable(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
+/* How many have something to read, once that is not more and more. */
+static int count_readable(void)
+{
+	int count, last = -1;
+
+	for (;;) {
+		count = 0;
+		for (int i = 0; i < READERS; i++)
+			count += readers[i] >= 0 && is_readable(readers[i]);
+		if (count == last)
+			return count;
+		last = count;
+		usleep(QUIET_MS * 1000);
+	}
+}
+
+/* One after the other: what is seen with the first of two calls has its turn before the second. */
+static void ask_all(const char *method, unsigned int flags)
+{
+	for (int i = 0; i < READERS; i++) {
+		readers[i] = client_new(&service);
+		client_send_call(readers[i], method, NULL, flags);
+		for (int call = 0; call < 2; call++)
+			json_object_put(
+				client_call(client, "org.varlink.service.GetInfo", NULL, NULL));
+	}
+}
+
+/* The reply that comes first, to be put; its reader is gone. */
+static void read_one(int i, const char *list, const char *id, bool continues)
+{
+	struct json_object *reply = receive_long(readers[i], continues);
+
+	check_ids(json_at(reply, list), id);
+	json_object_put(reply);
+	close(readers[i]);
+	readers[i] = -1;
+}
+
+/*
+ * Who reads none of them gets some and not all; the rest come as the others are read, first come first
+ * served; and another user never waits.
+ */
+static void many_at_once(const char *method, const char *list, const char *id, unsigned int flags)
+{
+	struct json_object *reply;
+	long before;
+	int begun, other;
+
+	before = status_kb("VmRSS:");
+	ask_all(method, flags);
+	begun = count_readable();
+	ck_assert_int_ge(begun, 4);
+	ck_assert_int_lt(begun, READERS);
+	for (int i = 0; i < begun; i++)
+		ck_assert(is_readable(readers[i]));
+	if (geteuid() == 0) {
+		other = client_new_as(&service, OTHER_UID);
+		reply = client_call(other, method, NULL, NULL);
+		ck_assert_uint_eq(json_object_array_length(json_at(reply, list)), 0);
+		json_object_put(reply);
+		close(other);
+	}
+	/* Gone instead of read is as good. */
+	close(readers[begun]);
+	readers[begun] = -1;
+	for (int i = 0; i < READERS; i++) {
+		if (readers[i] >= 0)
+			read_one(i, list, id, flags & VARLINK_MORE);
+	}
+	ck_assert_int_lt(status_kb("VmHWM:") - before, PEAK_KB);
+}
+
+START_TEST(many_that_do_not_read)
+{
+	if (skipped())
+		return;
+	many_at_once(M("Stats"), "samples", "context.id", 0);
+	many_at_once(M("Stats"), "samples", "context.id", VARLINK_MORE);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("duned_listing");
@@ -281,6 +398,7 @@ int main(void)
 	tcase_add_test(tests, events_after_a_long_state);
 	tcase_add_test(tests, streams_share_and_are_whole);
 	tcase_add_test(tests, gone_meanwhile);
+	tcase_add_test(tests, many_that_do_not_read);
 	suite_add_tcase(suite, tests);
 	return suite_run(suite);
 }

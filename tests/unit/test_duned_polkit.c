@@ -98,15 +98,15 @@ static uint64_t own_start(void)
 {
 	char text[1024];
 	FILE *file = fopen("/proc/self/stat", "re");
-	uint64_t value;
+	struct identity_stat stat;
 	size_t size;
 
 	ck_assert_ptr_nonnull(file);
 	size = fread(text, 1, sizeof(text) - 1, file);
 	text[size] = '\0';
 	fclose(file);
-	ck_assert_int_eq(identity_parse_start(text, &value), 0);
-	return value;
+	ck_assert_int_eq(identity_parse_stat(text, &stat), 0);
+	return stat.start;
 }
 
 static bool kernel_gives_pidfds(void)

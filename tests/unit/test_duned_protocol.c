@@ -360,36 +360,6 @@ START_TEST(oneway_gets_no_reply)
 }
 END_TEST
 
-START_TEST(closes_descriptors_it_is_sent)
-{
-	char control[CMSG_SPACE(200 * sizeof(int))] __attribute__((aligned(8))) = { 0 };
-	int counts[] = { 1, 200 };
-	int fds = idle_fds();
-
-	for (int round = 0; round < NR_ROWS(counts); round++) {
-		struct iovec vector = { INFO, sizeof(INFO) };
-		struct msghdr message = { .msg_iov = &vector,
-					  .msg_iovlen = 1,
-					  .msg_control = control };
-		struct cmsghdr *header;
-		int fd = client_new(&service);
-
-		message.msg_controllen = CMSG_SPACE((size_t)counts[round] * sizeof(int));
-		header = CMSG_FIRSTHDR(&message);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN((size_t)counts[round] * sizeof(int));
-		for (int i = 0; i < counts[round]; i++)
-			memcpy(CMSG_DATA(header) + (size_t)i * sizeof(int), &fd, sizeof(int));
-		ck_assert_int_eq(sendmsg(fd, &message, MSG_NOSIGNAL), sizeof(INFO));
-		client_expect_end(fd);
-		close(fd);
-		expect_healthy(fds);
-	}
-	ck_assert(file_has(service.log, "it sent file descriptors"));
-}
-END_TEST
-
 START_TEST(limits_connections_of_a_user)
 {
 	int fds[5];
@@ -570,7 +540,6 @@ int main(void)
 	tcase_add_test(tests, bounds_what_waits_for_a_client);
 	tcase_add_test(tests, answers_after_half_close);
 	tcase_add_test(tests, oneway_gets_no_reply);
-	tcase_add_test(tests, closes_descriptors_it_is_sent);
 	tcase_add_test(tests, survives_without_descriptors);
 	tcase_add_test(tests, ends_cleanly);
 	tcase_add_test(tests, one_service_for_a_socket);

@@ -498,6 +498,25 @@ START_TEST(what_can_t_be_saved_is_not_in_force)
 }
 END_TEST
 
+/* The new file has taken the old one's place, so that is what is in force. */
+START_TEST(the_disk_fails_last)
+{
+	char eio[160];
+
+	start_slow("");
+	snprintf(eio, sizeof(eio), "%s.eio", gate);
+	file_write(eio, "");
+	client_check(root, M("SetQuota"), "{\"scope\":\"host\",\"budget\":{\"contexts\":5}}", OK);
+	ck_assert(has_row(root, NULL, "host - contexts 5 0 run-time"));
+	service_wait_log(&service, "quotas.conf, a crash of the machine may undo it: Input/output");
+	client_check(root, M("Reload"), NULL, OK);
+	ck_assert(has_row(root, NULL, "host - contexts 5 0 run-time"));
+	stop();
+	start("");
+	ck_assert(has_row(root, NULL, "host - contexts 5 0 run-time"));
+}
+END_TEST
+
 START_TEST(nowhere_to_save)
 {
 	struct json_object *reply;
@@ -818,7 +837,7 @@ START_TEST(other_limits)
 				    VARLINK_ERROR("InvalidParameter")));
 	json_object_put(client_call(bob, M("SetLimits"), "{\"id\":1,\"limits\":{\"vcpus\":1}}",
 				    DUNE_ERROR("NoSuchContext")));
-	/* Lowered, there is room for another. */
+	/* Lowered, as nothing is used, there is room for another. */
 	json_object_put(
 		client_call(alice, M("SetLimits"), "{\"id\":1,\"limits\":{\"vcpus\":6}}", NULL));
 	close(create(alice, NULL));
@@ -827,6 +846,59 @@ START_TEST(other_limits)
 	close(fd);
 	close(alice);
 	close(bob);
+}
+END_TEST
+
+static void set_limits(int fd, const char *limits, const char *error)
+{
+	char parameters[128];
+
+	snprintf(parameters, sizeof(parameters), "{\"id\":1,\"limits\":{%s}}", limits);
+	json_object_put(client_call(fd, M("SetLimits"), parameters, error));
+}
+
+static void tell(int context_fd, char command)
+{
+	ck_assert_int_eq(write(context_fd, &command, 1), 1);
+}
+
+/* A context keeps what it uses when its limit falls below that, so its quota does not get it back. */
+START_TEST(limits_below_use)
+{
+	static const char *const kept = "user 4001 private_pages 100 80 ";
+	char row[256];
+	int alice, fd;
+
+	start("[quota user]\nprivate = 400K\nept = 400K\n"
+	      "[context]\nprivate = 4K\nept = 256K\nvcpus = 1\n");
+	snprintf(row, sizeof(row), "%s%s:2", kept, service.config);
+	alice = client_new_as(&service, ALICE);
+	fd = create(alice, "{\"limits\":{\"private_pages\":80,\"ept_pages\":90}}");
+	tell(fd, 'f');
+	set_limits(alice, "\"private_pages\":1,\"ept_pages\":1", NULL);
+	refused(alice, "{\"limits\":{\"private_pages\":21}}", "user", "4001", "private_pages", 100,
+		80);
+	refused(alice, "{\"limits\":{\"ept_pages\":11}}", "user", "4001", "ept_pages", 100, 90);
+	ck_assert(has_row(alice, NULL, row));
+	close(create(alice, "{\"limits\":{\"private_pages\":20,\"ept_pages\":10}}"));
+	/* Its growth is what is above that; what fits into it is none. */
+	set_limits(alice, "\"private_pages\":80", NULL);
+	ck_assert(has_row(alice, NULL, row));
+	set_limits(alice, "\"private_pages\":100", NULL);
+	set_limits(alice, "\"private_pages\":101", DUNE_ERROR("QuotaExceeded"));
+	set_limits(alice, "\"private_pages\":1", NULL);
+	ck_assert(has_row(alice, NULL, row));
+	/* What it has given back is there for others as soon as somebody needs it, */
+	tell(fd, 'g');
+	close(create(alice, "{\"limits\":{\"ept_pages\":99}}"));
+	refused(alice, "{\"limits\":{\"ept_pages\":100}}", "user", "4001", "ept_pages", 100, 1);
+	/* or is shown, */
+	tell(fd, 'x');
+	ck_assert(!has_row(alice, NULL, row));
+	/* or is asked for by itself. */
+	set_limits(alice, "\"private_pages\":100", NULL);
+	close(fd);
+	close(alice);
 }
 END_TEST
 
@@ -852,6 +924,7 @@ int main(void)
 		tcase_add_test(tests, who_may_change);
 		tcase_add_test(tests, a_damaged_file_is_not_lost);
 		tcase_add_test(tests, what_can_t_be_saved_is_not_in_force);
+		tcase_add_test(tests, the_disk_fails_last);
 		tcase_add_test(tests, nowhere_to_save);
 		tcase_add_test(tests, read_again_as_a_whole_or_not);
 		tcase_add_test(tests, hangup_signal);
@@ -864,6 +937,7 @@ int main(void)
 		tcase_add_test(tests, check_points_at_it);
 		tcase_add_test(tests, check_knows_the_run_time_quotas);
 		tcase_add_test(tests, other_limits);
+		tcase_add_test(tests, limits_below_use);
 	}
 	suite_add_tcase(suite, tests);
 	return suite_run(suite);

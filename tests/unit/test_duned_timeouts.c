@@ -90,6 +90,75 @@ START_TEST(those_who_keep_it_waiting)
 }
 END_TEST
 
+/* ---- a wall clock that is set ---- */
+
+static char clock_file[128]; /* see clock_shim.c */
+
+static void start_with_clock(void)
+{
+	service_setup(&service);
+	file_write(service.config, "[connections]\nidle = 6\n");
+	snprintf(clock_file, sizeof(clock_file), "%s/clock", service.folder);
+	preload("clock_shim.so");
+	ck_assert_int_eq(setenv("CLOCK", clock_file, 1), 0);
+	service_spawn(&service, "duned/duned", "--socket", service.socket, "--config",
+		      service.config, "--device", "/nonexistent", NULL);
+	unsetenv("LD_PRELOAD");
+}
+
+static void call_info(int fd)
+{
+	client_send_text(fd, INFO);
+	client_receive(fd);
+}
+
+START_TEST(an_hour_forward)
+{
+	double begin = now();
+	int fd;
+
+	start_with_clock();
+	fd = client_new(&service);
+	sleep(4);
+	call_info(fd);
+	file_write(clock_file, "3600");
+	/* Past the look at six seconds, in which only two were idle. */
+	while (now() - begin < 8.0) {
+		ck_assert(!hung_up(fd));
+		usleep(50000);
+	}
+	while (!hung_up(fd)) {
+		ck_assert_double_lt(now() - begin, 10 + MARGIN_S);
+		usleep(50000);
+	}
+	ck_assert_double_gt(now() - begin, 9.5);
+	close(fd);
+	service_teardown(&service);
+}
+END_TEST
+
+START_TEST(an_hour_back_at_the_end)
+{
+	double begin;
+	int fd, known;
+
+	start_with_clock();
+	fd = client_new(&service);
+	known = client_new(&service);
+	call_info(known);
+	begin = now();
+	ck_assert_int_eq(kill(service.pid, SIGTERM), 0);
+	service_wait_log(&service, "stopping");
+	file_write(clock_file, "-3600");
+	/* One that has connected and does not call is waited for. */
+	ck_assert_int_eq(service_wait(&service), 0);
+	ck_assert_double_lt(now() - begin, MARGIN_S);
+	close(fd);
+	close(known);
+	service_teardown(&service);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("duned_timeouts");
@@ -97,6 +166,8 @@ int main(void)
 
 	tcase_set_timeout(tests, 90);
 	tcase_add_test(tests, those_who_keep_it_waiting);
+	tcase_add_test(tests, an_hour_forward);
+	tcase_add_test(tests, an_hour_back_at_the_end);
 	suite_add_tcase(suite, tests);
 	return suite_run(suite);
 }

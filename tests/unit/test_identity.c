@@ -2,43 +2,73 @@
 /* Which process asks: its start and cgroup as text, and never another process under the same pid. */
 #include <check.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <systemd/sd-login.h>
 #include <unistd.h>
 
 #include "duned/identity.h"
 #include "duned/peer.h"
 #include "tests/unit/suite.h"
 
-#define NR_ROWS(array) (int)(sizeof(array) / sizeof((array)[0]))
-#define AFTER_NAME     " S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 "
+#define NR_ROWS(array)	       (int)(sizeof(array) / sizeof((array)[0]))
+#define AFTER_NAME	       AFTER_NAME_WITH("4194304")
+#define AFTER_NAME_WITH(flags) " S 1 2 3 4 5 " flags " 7 8 9 10 11 12 13 14 15 16 17 18 "
 
 static const struct {
 	const char *text;
 	int result;
 	uint64_t start;
+	bool exiting;
 } stats[] = {
-	{ "1 (init)" AFTER_NAME "4711 20 21", 0, 4711 },
-	{ "1 (a) b) S 1 ()" AFTER_NAME "18446744073709551615 20", 0, UINT64_MAX },
-	{ "1 ( 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21)" AFTER_NAME "9 1", 0, 9 },
-	{ "1 (init)" AFTER_NAME "4711", -EBADMSG, 0 },
-	{ "1 (init)" AFTER_NAME "-1 2", -EBADMSG, 0 },
-	{ "1 (init)" AFTER_NAME "x 2", -EBADMSG, 0 },
-	{ "1 (init) S 1 2 3", -EBADMSG, 0 },
-	{ "1 init", -EBADMSG, 0 },
-	{ "", -EBADMSG, 0 },
+	{ "1 (init)" AFTER_NAME "4711 20 21", 0, 4711, false },
+	{ "1 (init)" AFTER_NAME_WITH("4227084") "4711 20 21", 0, 4711, true },
+	{ "1 (4 4 4 4 4 4 4)" AFTER_NAME_WITH("4227080") "4711 20 21", 0, 4711, false },
+	{ "1 (a) b) S 1 ()" AFTER_NAME "18446744073709551615 20", 0, UINT64_MAX, false },
+	{ "1 ( 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21)" AFTER_NAME "9 1", 0, 9,
+	  false },
+	{ "1 (init)" AFTER_NAME "4711", -EBADMSG, 0, false },
+	{ "1 (init)" AFTER_NAME "-1 2", -EBADMSG, 0, false },
+	{ "1 (init)" AFTER_NAME "x 2", -EBADMSG, 0, false },
+	{ "1 (init) S 1 2 3", -EBADMSG, 0, false },
+	{ "1 init", -EBADMSG, 0, false },
+	{ "", -EBADMSG, 0, false },
 };
 
 START_TEST(start_of_a_process)
 {
-	uint64_t start = 77;
+	struct identity_stat stat = { .start = 77 };
 
-	ck_assert_int_eq(identity_parse_start(stats[_i].text, &start), stats[_i].result);
-	ck_assert_uint_eq(start, stats[_i].result ? 77 : stats[_i].start);
+	ck_assert_int_eq(identity_parse_stat(stats[_i].text, &stat), stats[_i].result);
+	ck_assert_uint_eq(stat.start, stats[_i].result ? 77 : stats[_i].start);
+	ck_assert_int_eq(stat.exiting, stats[_i].exiting);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	bool has_7;
+} uids[] = {
+	{ "Name:\tx\nUid:\t7\t1\t2\t3\nGid:\t1\t1\t1\t1\n", true },
+	{ "Name:\tx\nUid:\t1\t7\t2\t3\n", true },
+	{ "Name:\tx\nUid:\t1\t2\t7\t3\n", true },
+	{ "Name:\tx\nUid:\t1\t2\t3\t7\n", true },
+	{ "Name:\tx\nUid:\t1\t2\t3\t77\nGid:\t7\t7\t7\t7\n", false },
+	{ "Name:\tUid:\t7\t7\t7\t7\nUid:\t1\t1\t1\t1\n", false },
+	{ "Name:\tx\nUid:\t7\t7\t7", false },
+	{ "Uid:\t7\t7\t7\t7\n", false },
+	{ "", false },
+};
+
+START_TEST(uids_of_a_process)
+{
+	ck_assert_int_eq(identity_has_uid(uids[_i].text, 7), uids[_i].has_7);
 }
 END_TEST
 
@@ -165,7 +195,10 @@ START_TEST(a_pid_used_again)
 	struct peer peer = peer_of_pair(pair);
 
 	peer.socket_fd = 0;
-	peer.connected_ticks = 1;
+	if (_i)
+		peer.uid = peer.uid + 4711; /* nor is who is another user */
+	else
+		peer.connected_ticks = 1;
 	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), 0);
 	ck_assert_int_eq(labels.creator_pid, 0);
 	ck_assert_uint_eq(labels.creator_start, 0);
@@ -181,7 +214,40 @@ START_TEST(a_pid_used_again)
 }
 END_TEST
 
-static struct peer peer_of_child(pid_t *ret_child)
+/* What a child does with its connection. */
+
+static void end(void)
+{
+	_exit(0);
+}
+
+static void *stay(void *data)
+{
+	pause();
+	return NULL;
+}
+
+/* The process goes on without the thread that it began with. */
+static void end_first_thread(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, stay, NULL))
+		_exit(1);
+	pthread_exit(NULL);
+}
+
+static void lend_uid(void)
+{
+	_exit(setresuid(4711, 4711, 0) < 0 || pause());
+}
+
+static void give_up_uid(void)
+{
+	_exit(setresuid(4711, 4711, 4711) < 0 || pause());
+}
+
+static struct peer peer_of_child(void (*run)(void), pid_t *ret_child)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	socklen_t size = sizeof(address.sun_family); /* the kernel finds a name */
@@ -195,7 +261,9 @@ static struct peer peer_of_child(pid_t *ret_child)
 	*ret_child = fork();
 	if (!*ret_child) {
 		fd = socket(AF_UNIX, SOCK_STREAM, 0);
-		_exit(connect(fd, (struct sockaddr *)&address, size) < 0);
+		if (connect(fd, (struct sockaddr *)&address, size) < 0)
+			_exit(1);
+		run();
 	}
 	fd = accept(listener, NULL, NULL);
 	ck_assert_int_ge(fd, 0);
@@ -205,23 +273,125 @@ static struct peer peer_of_child(pid_t *ret_child)
 	return peer;
 }
 
-/* It has ended, but its pid, start and cgroup can still be read: only a pidfd tells. */
+static void end_child(struct peer *peer, pid_t child)
+{
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	close(peer->socket_fd);
+	peer_done(peer);
+}
+
+/* Waits until a file of the child's folder says so. */
+static void wait_for(pid_t child, const char *name, bool (*says)(const char *text))
+{
+	char path[64], text[1024] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", child, name);
+	while (!says(text)) {
+		FILE *file = fopen(path, "re");
+
+		ck_assert_ptr_nonnull(file);
+		text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+		fclose(file);
+		usleep(1000);
+	}
+}
+
+static bool is_exiting(const char *text)
+{
+	struct identity_stat stat;
+
+	return identity_parse_stat(text, &stat) == 0 && stat.exiting;
+}
+
+static bool has_4711(const char *text)
+{
+	return identity_has_uid(text, 4711);
+}
+
+/* What the kernel says of its cgroup may be the first of all. */
+START_TEST(a_first_thread_that_has_ended)
+{
+	struct dune_labels labels;
+	uint64_t start = 1;
+	char *cgroup;
+	pid_t child;
+	struct peer peer = peer_of_child(end_first_thread, &child);
+
+	wait_for(child, "stat", is_exiting);
+	need_processes();
+	ck_assert_int_ge(sd_pid_get_cgroup(child, &cgroup), 0);
+	if (has_peer_pidfd(&peer)) {
+		int expected = strcmp(cgroup, "/") ? 0 : -ESRCH;
+
+		ck_assert_int_eq(identity_labels(&peer, &rules, &labels), expected);
+		peer.start_ticks = &start;
+		ck_assert_int_eq(identity_labels(&peer, &rules, &labels), expected);
+	}
+	free(cgroup);
+	end_child(&peer, child);
+}
+END_TEST
+
+/* Without a pidfd it can't be told from one that has ended. */
+START_TEST(a_first_thread_that_has_ended_unheld)
+{
+	struct dune_labels labels;
+	pid_t child;
+	struct peer peer = peer_of_child(end_first_thread, &child);
+	int fd = peer.socket_fd;
+
+	wait_for(child, "stat", is_exiting);
+	peer.socket_fd = 0;
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), 0);
+	ck_assert_int_eq(labels.creator_pid, 0);
+	need_processes();
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), -ESRCH);
+	peer.socket_fd = fd;
+	end_child(&peer, child);
+}
+END_TEST
+
+/* Who changes its effective uid stays who it is, as long as it could change back. */
+START_TEST(another_uid_since)
+{
+	struct dune_labels labels;
+	pid_t child;
+	struct peer peer;
+	int fd;
+
+	if (geteuid() != 0) {
+		printf("SKIP another_uid_since: needs root\n");
+		return;
+	}
+	peer = peer_of_child(_i ? give_up_uid : lend_uid, &child);
+	wait_for(child, "status", has_4711);
+	need_processes();
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels),
+			 _i && !has_peer_pidfd(&peer) ? -ESRCH : 0);
+	fd = peer.socket_fd;
+	peer.socket_fd = 0;
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), _i ? -ESRCH : 0);
+	peer.socket_fd = fd;
+	end_child(&peer, child);
+}
+END_TEST
+
+/* It has ended, but its pid, start and cgroup can still be read. */
 START_TEST(a_process_that_has_ended)
 {
 	struct dune_labels labels;
 	siginfo_t ended;
 	pid_t child;
-	struct peer peer = peer_of_child(&child);
+	struct peer peer = peer_of_child(end, &child);
 	uint64_t start = 1;
-	bool held;
 
 	ck_assert_int_eq(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT), 0);
 	ck_assert_int_eq(ended.si_status, 0);
 	need_processes();
-	held = has_peer_pidfd(&peer);
-	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), held ? -ESRCH : 0);
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), -ESRCH);
 	peer.start_ticks = &start;
-	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), held ? -ESRCH : 0);
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), -ESRCH);
 	waitpid(child, NULL, 0);
 	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), -ESRCH);
 	close(peer.socket_fd);
@@ -252,11 +422,15 @@ int main(void)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, start_of_a_process, 0, NR_ROWS(stats));
+	tcase_add_loop_test(tests, uids_of_a_process, 0, NR_ROWS(uids));
 	tcase_add_loop_test(tests, cgroup_of_a_label, 0, NR_ROWS(cgroups));
 	tcase_add_test(tests, ourselves);
 	tcase_add_test(tests, a_start_that_is_known);
-	tcase_add_test(tests, a_pid_used_again);
+	tcase_add_loop_test(tests, a_pid_used_again, 0, 2);
 	tcase_add_test(tests, a_process_that_has_ended);
+	tcase_add_test(tests, a_first_thread_that_has_ended);
+	tcase_add_test(tests, a_first_thread_that_has_ended_unheld);
+	tcase_add_loop_test(tests, another_uid_since, 0, 2);
 	tcase_add_test(tests, rules_about_cgroups);
 	suite_add_tcase(suite, tests);
 	return suite_run(suite);

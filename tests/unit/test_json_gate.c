@@ -12,9 +12,9 @@
 #include "tests/unit/suite.h"
 
 #define NR_ROWS(array) (int)(sizeof(array) / sizeof((array)[0]))
-#define TEN(x) x x x x x x x x x x
-#define D16 "[[[[[[[[[[[[[[[["
-#define U16 "]]]]]]]]]]]]]]]]"
+#define TEN(x)	       x x x x x x x x x x
+#define D16	       "[[[[[[[[[[[[[[[["
+#define U16	       "]]]]]]]]]]]]]]]]"
 
 /* clang-format off */
 static const char *const good[] = {
@@ -107,7 +107,7 @@ static const struct {
 START_TEST(accepts)
 {
 	struct json_gate_error error = { 0 };
-	int r = json_gate(good[_i], strlen(good[_i]), &error);
+	int r = json_gate(good[_i], strlen(good[_i]), JSON_GATE_ANY_VALUES, &error);
 
 	ck_assert_msg(r == 0, "%s: refused at %zu: %s", good[_i], error.offset, error.reason);
 }
@@ -116,13 +116,14 @@ END_TEST
 START_TEST(refuses)
 {
 	struct json_gate_error error = { 0 };
-	int r = json_gate(bad[_i].text, strlen(bad[_i].text), &error);
+	int r = json_gate(bad[_i].text, strlen(bad[_i].text), JSON_GATE_ANY_VALUES, &error);
 
 	ck_assert_msg(r < 0, "%s: accepted", bad[_i].text);
 	ck_assert_str_eq(error.reason, bad[_i].reason);
 	ck_assert_msg(error.offset == bad[_i].offset, "%s: %s at %zu, not %zu", bad[_i].text,
 		      error.reason, error.offset, bad[_i].offset);
-	ck_assert_int_lt(json_gate(bad[_i].text, strlen(bad[_i].text), NULL), 0);
+	ck_assert_int_lt(json_gate(bad[_i].text, strlen(bad[_i].text), JSON_GATE_ANY_VALUES, NULL),
+			 0);
 }
 END_TEST
 
@@ -137,7 +138,8 @@ START_TEST(refuses_every_prefix)
 		char *copy = malloc(cut ? cut : 1);
 
 		memcpy(copy, good[_i], cut);
-		ck_assert_msg(json_gate(copy, cut, NULL) < 0, "%.*s: accepted", (int)cut, good[_i]);
+		ck_assert_msg(json_gate(copy, cut, JSON_GATE_ANY_VALUES, NULL) < 0,
+			      "%.*s: accepted", (int)cut, good[_i]);
 		free(copy);
 	}
 }
@@ -147,9 +149,9 @@ START_TEST(refuses_a_nul)
 {
 	struct json_gate_error error;
 
-	ck_assert_int_lt(json_gate("{}\0", 3, &error), 0);
+	ck_assert_int_lt(json_gate("{}\0", 3, JSON_GATE_ANY_VALUES, &error), 0);
 	ck_assert_uint_eq(error.offset, 2);
-	ck_assert_int_lt(json_gate("\"a\0b\"", 5, &error), 0);
+	ck_assert_int_lt(json_gate("\"a\0b\"", 5, JSON_GATE_ANY_VALUES, &error), 0);
 	ck_assert_uint_eq(error.offset, 2);
 	ck_assert_str_eq(error.reason, "raw control character in a string");
 }
@@ -166,7 +168,7 @@ static int gate_members(int n)
 	for (int i = 0; i < n; i++)
 		size += (size_t)sprintf(text + size, "%s\"k%d\":1", i ? "," : "", i);
 	text[size++] = '}';
-	r = json_gate(text, size, NULL);
+	r = json_gate(text, size, JSON_GATE_ANY_VALUES, NULL);
 	free(text);
 	return r;
 }
@@ -175,6 +177,31 @@ START_TEST(limits_members)
 {
 	ck_assert_int_eq(gate_members(JSON_GATE_MAX_KEYS), 0);
 	ck_assert_int_lt(gate_members(JSON_GATE_MAX_KEYS + 1), 0);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	size_t count;
+	size_t last; /* where the last value begins */
+} counted[] = {
+	{ "null", 1, 0 },
+	{ "[]", 1, 0 },
+	{ "{}", 1, 0 },
+	{ "[[],{}, \"a\"]", 4, 8 },
+	{ "{\"a\":{\"b\":[1,2.5,null]},\"c\":true}", 7, 28 },
+	{ "[{},{},{},{}]", 5, 10 },
+};
+
+START_TEST(limits_values)
+{
+	struct json_gate_error error = { 0 };
+	const char *text = counted[_i].text;
+
+	ck_assert_int_eq(json_gate(text, strlen(text), counted[_i].count, NULL), 0);
+	ck_assert_int_lt(json_gate(text, strlen(text), counted[_i].count - 1, &error), 0);
+	ck_assert_str_eq(error.reason, "too many values");
+	ck_assert_uint_eq(error.offset, counted[_i].last);
 }
 END_TEST
 
@@ -188,6 +215,7 @@ int main(void)
 	tcase_add_loop_test(tests, refuses_every_prefix, 0, NR_ROWS(good));
 	tcase_add_test(tests, refuses_a_nul);
 	tcase_add_test(tests, limits_members);
+	tcase_add_loop_test(tests, limits_values, 0, NR_ROWS(counted));
 	suite_add_tcase(suite, tests);
 	return suite_run(suite);
 }

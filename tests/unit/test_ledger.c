@@ -173,6 +173,7 @@ static void change_limits(void)
 {
 	uint64_t limits[DUNE_NR_LIMITS];
 	struct ledger_entry *entry;
+	struct dune_stats stats;
 
 	if (!nr_held || ledger.stale)
 		return;
@@ -181,7 +182,8 @@ static void change_limits(void)
 		return;
 	random_limits(limits);
 	ck_assert_int_eq(device_set_limits(&device, entry->id, limits), 0);
-	ledger_set_limits(&ledger, entry, limits);
+	ck_assert_int_eq(context_by_id(&device, entry->id, &stats), 0);
+	ledger_set_limits(&ledger, entry, limits, pick(20) ? &stats : NULL);
 }
 
 /* What the service does before each decision. */
@@ -236,6 +238,13 @@ static bool counts(const struct dune_stats *stats, const struct quota_key *key)
 	}
 }
 
+/* What a context promises, or keeps in spite of a lower limit. */
+static uint64_t held_of(const struct dune_stats *stats, int limit, int use)
+{
+	return stats->limits[limit] > stats->counters[use] ? stats->limits[limit] :
+							     stats->counters[use];
+}
+
 struct comparison {
 	const struct context_list *list;
 	size_t nr_accounts;
@@ -252,15 +261,19 @@ static int compare_account(const struct ledger_account *account, void *data)
 		if (!counts(stats, &account->key))
 			continue;
 		expected[QUOTA_CONTEXTS]++;
-		expected[QUOTA_VCPUS] += stats->limits[DUNE_LIMIT_VCPUS];
-		expected[QUOTA_PRIVATE] += stats->limits[DUNE_LIMIT_PRIVATE];
-		expected[QUOTA_EPT] += stats->limits[DUNE_LIMIT_EPT];
+		expected[QUOTA_VCPUS] += held_of(stats, DUNE_LIMIT_VCPUS, DUNE_COUNT_VCPUS_NOW);
+		expected[QUOTA_PRIVATE] +=
+			held_of(stats, DUNE_LIMIT_PRIVATE, DUNE_COUNT_PRIVATE_NOW);
+		expected[QUOTA_EPT] += held_of(stats, DUNE_LIMIT_EPT, DUNE_COUNT_EPT_NOW);
 	}
 	ck_assert_msg(!memcmp(expected, account->used, sizeof(expected)),
-		      "seed %u: scope %d id %u path '%s' has %llu contexts, the module %llu", seed,
-		      account->key.scope, account->key.id, account->key.path,
+		      "seed %u: scope %d id %u path '%s' has %llu contexts with %llu pages, the "
+		      "module %llu with %llu",
+		      seed, account->key.scope, account->key.id, account->key.path,
 		      (unsigned long long)account->used[QUOTA_CONTEXTS],
-		      (unsigned long long)expected[QUOTA_CONTEXTS]);
+		      (unsigned long long)account->used[QUOTA_PRIVATE],
+		      (unsigned long long)expected[QUOTA_CONTEXTS],
+		      (unsigned long long)expected[QUOTA_PRIVATE]);
 	ck_assert_uint_gt(expected[QUOTA_CONTEXTS], 0);
 	comparison->nr_accounts++;
 	return 0;
@@ -273,6 +286,8 @@ static void compare(void)
 	struct comparison comparison = { .list = &list };
 
 	settle();
+	for (int i = 0; i <= MAX_HELD / LEDGER_RECOUNT; i++)
+		ledger_recount(&ledger, &device, NULL);
 	ck_assert_int_eq(context_list_read(&device, &list), 0);
 	ck_assert_uint_eq(ledger.nr_entries, list.count);
 	ck_assert_uint_eq(ledger_used(&ledger, &(struct quota_key){ .scope = QUOTA_HOST },
@@ -304,7 +319,7 @@ START_TEST(any_sequence)
 			free_one();
 			break;
 		case 9:
-			move_on("arxp"[pick(4)]);
+			move_on("arxpfffg"[pick(8)]);
 			break;
 		case 10:
 			change_limits();
@@ -331,6 +346,58 @@ START_TEST(a_start_finds_what_is_there)
 	ledger_done(&ledger);
 	ck_assert_int_eq(ledger_init(&ledger), 0);
 	compare();
+	while (nr_held)
+		free_one();
+	compare();
+}
+END_TEST
+
+static uint64_t host_private(void)
+{
+	return ledger_used(&ledger, &(struct quota_key){ .scope = QUOTA_HOST }, QUOTA_PRIVATE);
+}
+
+static void tell(int i, char command)
+{
+	ck_assert_int_eq(write(held[i].fd, &command, 1), 1);
+}
+
+/* Limits of one page for all that use as much as they may: also a start counts what they keep. */
+START_TEST(what_is_kept_in_spite_of_a_limit)
+{
+	const uint64_t wide[DUNE_NR_LIMITS] = { 1, 100, 100, 1 },
+		       narrow[DUNE_NR_LIMITS] = { 1, 1, 1, 1 };
+	const struct charge charge = { .uid = 1 };
+	struct ledger_entry *entry;
+	struct dune_stats stats;
+
+	for (int i = 0; i < 2 * LEDGER_RECOUNT; i++) {
+		create(&charge, wide, "", &held[i].fd, &held[i].id);
+		nr_held++;
+		tell(i, 'f');
+		ck_assert_int_eq(device_set_limits(&device, held[i].id, narrow), 0);
+	}
+	compare();
+	ck_assert_uint_eq(host_private(), 2 * LEDGER_RECOUNT * 100);
+	/* Nobody looks at a context of which the limits hold, nor at more at a time than is said. */
+	for (int i = 0; i < 2 * LEDGER_RECOUNT; i++)
+		tell(i, 'x');
+	entry = ledger_find(&ledger, held[0].id);
+	ck_assert_int_eq(context_by_id(&device, entry->id, &stats), 0);
+	ck_assert(ledger_count(&ledger, entry, &stats));
+	ck_assert(!entry->is_above);
+	ck_assert(!ledger_count(&ledger, entry, NULL));
+	ck_assert(ledger_recount(&ledger, &device, NULL));
+	ck_assert_uint_eq(host_private(), 1 + LEDGER_RECOUNT + (LEDGER_RECOUNT - 1) * 100);
+	/* What asks counts as before. */
+	entry = ledger_find(&ledger, held[2 * LEDGER_RECOUNT - 1].id);
+	if (!entry->is_above)
+		entry = ledger_find(&ledger, held[1].id);
+	ck_assert(ledger_recount(&ledger, &device, entry));
+	ck_assert_uint_eq(host_private(), 2 * LEDGER_RECOUNT - 1 + 100);
+	ck_assert(!ledger_recount(&ledger, &device, entry));
+	ck_assert(ledger_recount(&ledger, &device, NULL));
+	ck_assert_uint_eq(host_private(), 2 * LEDGER_RECOUNT);
 	while (nr_held)
 		free_one();
 	compare();
@@ -444,6 +511,7 @@ int main(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, any_sequence, 0, 4);
 	tcase_add_test(tests, a_start_finds_what_is_there);
+	tcase_add_test(tests, what_is_kept_in_spite_of_a_limit);
 	tcase_add_test(tests, lost_events_make_it_stale);
 	tcase_add_test(tests, a_refresh_that_fails);
 	tcase_add_test(tests, names);

@@ -139,6 +139,28 @@ START_TEST(one_kind_does_not_silence_another)
 }
 END_TEST
 
+/* Neither a complaint nor anything else that one causes comes more often than that. */
+START_TEST(what_clients_cause_has_the_same_limit)
+{
+	const char *written;
+
+	for (int i = 0; i < 10; i++)
+		log_client(1000, "noise");
+	for (int i = 0; i < 1000; i++)
+		log_caused_message(1000, LOG_INFO, MESSAGE_CONTEXT_ENDED, NULL, "context %d", i);
+	for (int i = 0; i < 300; i++)
+		log_caused_message(LOG_TRUSTED, LOG_INFO, MESSAGE_CONTEXT_KILLED, NULL, "kill %d",
+				   i);
+	log_client(1001, "signal");
+	written = finish();
+	ck_assert_uint_eq(count_lines(written, "noise"), 10);
+	ck_assert_uint_eq(count_lines(written, "duned: context "), LOG_CLIENT_BURST - 10);
+	ck_assert_uint_eq(count_lines(written, "duned: kill "), 300);
+	ck_assert_uint_eq(count_lines(written, "uid 1001: signal"), 1);
+	ck_assert_uint_eq(counted("log_limited"), 1000 - (LOG_CLIENT_BURST - 10));
+}
+END_TEST
+
 START_TEST(all_uids_have_a_limit_together)
 {
 	for (uint32_t uid = 1; uid <= 1000; uid++)
@@ -229,6 +251,7 @@ int main(void)
 	tcase_add_test(tests, long_messages_are_cut);
 	tcase_add_test(tests, one_uid_does_not_silence_another);
 	tcase_add_test(tests, one_kind_does_not_silence_another);
+	tcase_add_test(tests, what_clients_cause_has_the_same_limit);
 	tcase_add_test(tests, all_uids_have_a_limit_together);
 	tcase_add_test(tests, a_sink_that_hangs_costs_no_time);
 	tcase_add_test(tests, what_was_dropped_is_told);

@@ -2,6 +2,7 @@
 /* The policy's whole table: every cell, who is what, and the access of every method. */
 #include <check.h>
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -431,13 +432,61 @@ START_TEST(the_kernel_tells_who_it_is)
 	ck_assert_uint_eq(peer.gid, getegid());
 	ck_assert_int_eq(peer.pid, getpid());
 	ck_assert(peer.identified && !peer.administrator && !peer.observer);
-	ck_assert_uint_eq(peer.nr_groups, (size_t)getgroups(0, NULL));
+	ck_assert_uint_eq(peer.nr_groups, 0);
 	ck_assert(peer_in_group(&peer, getegid()));
 	peer_done(&peer);
-	ck_assert_ptr_null(peer.groups);
 	close(ends[0]);
 	ck_assert_int_eq(peer_read(ends[0], true, &peer), -EBADF);
 	close(ends[1]);
+}
+END_TEST
+
+/* A socket whose other end has these groups, in any order; to be closed. */
+static int socket_of_groups(gid_t *groups, size_t count)
+{
+	int ends[2];
+
+	ck_assert_int_eq(setgroups(count, groups), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	ck_assert_int_eq(setgroups(0, NULL), 0);
+	close(ends[1]);
+	return ends[0];
+}
+
+/* However many it has: what is kept is what was asked for. */
+START_TEST(groups_that_are_spoken_of)
+{
+	static const uint32_t wanted[] = { 70000, 5, 4999, 5, 0, 100000 };
+	static const size_t counts[] = { 0, 1, 32, 33, PEER_MAX_GROUPS };
+	gid_t *groups = calloc(PEER_MAX_GROUPS, sizeof(*groups));
+	struct peer peer;
+
+	if (geteuid() != 0)
+		return;
+	for (int i = 0; i < PEER_MAX_GROUPS; i++)
+		groups[i] = (gid_t)(5000 + PEER_MAX_GROUPS - i);
+	groups[0] = 5;
+	for (int i = 0; i < NR_ROWS(counts); i++) {
+		int fd = socket_of_groups(groups, counts[i]);
+
+		ck_assert_int_eq(peer_read(fd, true, &peer), 0);
+		ck_assert_ptr_null(peer.groups);
+		for (int again = 0; again < 2; again++) {
+			ck_assert_int_eq(peer_read_groups(&peer, wanted, NR_ROWS(wanted)), 0);
+			ck_assert_int_eq(peer_in_group(&peer, 5), counts[i] > 0);
+			ck_assert_int_eq(peer_in_group(&peer, 70000), counts[i] > 33);
+			ck_assert(!peer_in_group(&peer, 4999));
+			ck_assert(!peer_in_group(&peer, 5000 + PEER_MAX_GROUPS - 1));
+			ck_assert_uint_le(peer.nr_groups, NR_ROWS(wanted));
+		}
+		ck_assert_int_eq(peer_read_groups(&peer, NULL, 0), 0);
+		ck_assert_ptr_null(peer.groups);
+		ck_assert_uint_eq(peer.nr_groups, 0);
+		peer_done(&peer);
+		close(fd);
+		ck_assert_int_eq(peer_read_groups(&peer, wanted, 1), -EBADF);
+	}
+	free(groups);
 }
 END_TEST
 
@@ -460,6 +509,7 @@ int main(void)
 	tcase_add_loop_test(tests, a_list, 0, NR_ROWS(lists));
 	tcase_add_test(tests, whom_a_list_names);
 	tcase_add_test(tests, the_kernel_tells_who_it_is);
+	tcase_add_test(tests, groups_that_are_spoken_of);
 	suite_add_tcase(suite, tests);
 	return suite_run(suite);
 }

@@ -85,7 +85,7 @@ END_TEST
 static const struct {
 	const char *text;
 	unsigned int flags;
-	const char *parameters;	/* NULL: none */
+	const char *parameters; /* NULL: none */
 } calls[] = {
 	{ "{\"method\":\"a.B\"}", 0, NULL },
 	{ "{\"method\":\"a.B\",\"parameters\":null}", 0, NULL },
@@ -173,7 +173,69 @@ START_TEST(limits_the_name_of_a_method)
 }
 END_TEST
 
+/* Head, then so many empty objects in an array, then tail; to be freed. */
+static char *many_values(const char *head, int count, const char *tail)
+{
+	char *text = malloc(strlen(head) + (size_t)count * 3 + strlen(tail) + 1);
+	char *at = stpcpy(text, head);
+
+	for (int i = 0; i < count; i++)
+		at = stpcpy(at, i ? ",{}" : "{}");
+	strcpy(at, tail);
+	return text;
+}
+
+/* Wherever they are: each takes hundreds of bytes. A reply may have as many as there is room for. */
+START_TEST(limits_the_values_of_a_call)
+{
+	static const char *const heads[] = { "{\"method\":\"a.B\",\"parameters\":{\"x\":[",
+					     "{\"method\":\"a.B\",\"com.example\":{\"x\":[" };
+	const int others = 4; /* message, method, object, array */
+	const char *why = NULL;
+	struct varlink_call call;
+	char *text;
+
+	for (int i = 0; i < NR_ROWS(heads); i++) {
+		text = many_values(heads[i], VARLINK_MAX_VALUES - others, "]}}");
+		ck_assert_int_eq(varlink_call_decode(text, strlen(text), &call, NULL), 0);
+		varlink_call_done(&call);
+		free(text);
+		text = many_values(heads[i], VARLINK_MAX_VALUES - others + 1, "]}}");
+		ck_assert_int_eq(varlink_call_decode(text, strlen(text), &call, &why), -EBADMSG);
+		ck_assert_str_eq(why, "too many values");
+		free(text);
+	}
+}
+END_TEST
+
+/* A call may be kept for as long as a stream lives: nothing that means nothing is kept with it. */
+START_TEST(keeps_no_header_of_others)
+{
+	static const char text[] = "{\"a.b\":[{},{}],\"method\":\"a.B\",\"c.d\":{\"y\":1},"
+				   "\"parameters\":{\"e.f\":1},\"more\":true,\"g.h\":null}";
+	struct varlink_call call;
+
+	ck_assert_int_eq(varlink_call_decode(text, sizeof(text) - 1, &call, NULL), 0);
+	ck_assert_str_eq(json_object_to_json_string_ext(call.message, JSON_C_TO_STRING_PLAIN),
+			 "{\"method\":\"a.B\",\"parameters\":{\"e.f\":1},\"more\":true}");
+	ck_assert_str_eq(call.method, "a.B");
+	ck_assert_uint_eq(call.flags, VARLINK_MORE);
+	varlink_call_done(&call);
+}
+END_TEST
+
 /* ---- replies ---- */
+
+START_TEST(replies_have_many_values)
+{
+	char *text = many_values("{\"parameters\":{\"x\":[", 100 * VARLINK_MAX_VALUES, "]}}");
+	struct varlink_reply reply;
+
+	ck_assert_int_eq(varlink_reply_decode(text, strlen(text), &reply, NULL), 0);
+	varlink_reply_done(&reply);
+	free(text);
+}
+END_TEST
 
 static const struct {
 	const char *text;
@@ -308,6 +370,9 @@ int main(void)
 	tcase_add_loop_test(tests, decodes_calls, 0, NR_ROWS(calls));
 	tcase_add_loop_test(tests, refuses_calls, 0, NR_ROWS(bad_calls));
 	tcase_add_test(tests, limits_the_name_of_a_method);
+	tcase_add_test(tests, limits_the_values_of_a_call);
+	tcase_add_test(tests, keeps_no_header_of_others);
+	tcase_add_test(tests, replies_have_many_values);
 	tcase_add_loop_test(tests, decodes_replies, 0, NR_ROWS(replies));
 	tcase_add_loop_test(tests, refuses_replies, 0, NR_ROWS(bad_replies));
 	tcase_add_test(tests, encodes);

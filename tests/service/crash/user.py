@@ -12,6 +12,7 @@ MOST_HELD = 12                  # contexts of one user
 LEAST = {"vcpus": 1, "private_pages": 1, "ept_pages": 64}
 AT_FIRST = {"vcpus": (1, 4), "private_pages": (1, 64), "ept_pages": (64, 512)}
 CHANGED = {"vcpus": (1, 8), "private_pages": (1, 100), "ept_pages": (64, 700)}
+ATTACHED_PRIVATE = 17           # pages that a process has as soon as it is attached: tests/unit/fake_table.c
 
 
 class Held:
@@ -23,6 +24,18 @@ class Held:
         self.limits = context["limits"]
         self.unanswered = None      # limits that it may have instead: the call that changes them got no answer
         self.states = {"new"}       # that it may be in
+        self.used = 0               # private pages, while it runs
+
+    def start(self):
+        os.write(self.fd, b"r")
+        self.states = {"running"}
+        self.used = min(ATTACHED_PRIVATE, self.limits["private_pages"])
+
+    def counted(self):
+        """What quotas go by: its limits, or what it has kept when one was lowered."""
+        used = self.used if self.states == {"running"} else 0
+        return {**{limit: self.limits[limit] for limit in LEAST},
+                "private_pages": max(self.limits["private_pages"], used)}
 
     def seen(self, context):
         """Is it so? It is known from then on which limits it has."""
@@ -32,7 +45,9 @@ class Held:
             if context["limits"] == self.unanswered:
                 self.limits = self.unanswered
             self.unanswered = None
-        return context["state"] in self.states and context["limits"] == self.limits
+        fits = context["state"] in self.states and context["limits"] == self.limits
+        self.states = {context["state"]}
+        return fits
 
 
 class Worker(threading.Thread):
@@ -60,7 +75,8 @@ class Worker(threading.Thread):
 
     def promised(self):
         """The sums that quotas go by."""
-        sums = {limit: sum(held.limits[limit] for held in self.held.values()) for limit in LEAST}
+        counted = [held.counted() for held in self.held.values()]
+        sums = {limit: sum(row[limit] for row in counted) for limit in LEAST}
         return {"contexts": len(self.held), **sums}
 
     def check_refusal(self, reply, growth):
@@ -74,7 +90,7 @@ class Worker(threading.Thread):
             raise Wrong(f"uid {self.uid} has {promised}, and is refused {growth}: {reply}")
 
     def check_sums(self, connection):
-        """What the service counts for it is what its contexts were promised."""
+        """What the service counts for it is what its contexts were promised, or keep."""
         reply, _ = connection.call("GetQuota")
         promised = self.promised()
         used = {rule["resource"]: rule["used"] for rule in reply["parameters"]["rules"]
@@ -83,8 +99,8 @@ class Worker(threading.Thread):
             raise Wrong(f"uid {self.uid} has {promised}: {reply}")
 
     def settle(self):
-        """Looks what came of a change that was not answered."""
-        if any(held.unanswered for held in self.held.values()):
+        """Looks what came of a change or a kill that was not answered."""
+        if any(held.unanswered or len(held.states) > 1 for held in self.held.values()):
             self.check_list()
 
     # ---- what it does ----
@@ -108,8 +124,7 @@ class Worker(threading.Thread):
             if context["limits"][name] != value:
                 raise Wrong(f"asked for {limits}: {context}")
         if self.random.random() < 0.8:
-            os.write(held.fd, b"r")
-            held.states = {"running"}
+            held.start()
 
     def pick(self):
         return self.random.choice(sorted(self.held))
@@ -125,8 +140,9 @@ class Worker(threading.Thread):
         after, held.unanswered = held.unanswered, None
         if "error" in reply:
             self.refused += 1
-            self.check_refusal(reply, {limit: value - held.limits[limit] for limit, value in wanted.items()
-                                       if value > held.limits[limit]})
+            counted = held.counted()
+            self.check_refusal(reply, {limit: value - counted[limit] for limit, value in wanted.items()
+                                       if value > counted[limit]})
             return
         if reply["parameters"]["context"]["limits"] != after:
             raise Wrong(f"asked for {after}: {reply}")
