@@ -121,12 +121,16 @@ static int peer_pidfd(const struct peer *peer)
 	return fd;
 }
 
-/* A pidfd is readable once its process has ended. */
+/* A pidfd is readable once its process has ended. A signal ends even a poll that does not wait. */
 static bool has_ended(int pidfd)
 {
 	struct pollfd poller = { .fd = pidfd, .events = POLLIN };
+	int r;
 
-	return poll(&poller, 1, 0) != 0;
+	do
+		r = poll(&poller, 1, 0);
+	while (r < 0 && errno == EINTR);
+	return r != 0;
 }
 
 /*

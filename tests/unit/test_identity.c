@@ -2,6 +2,7 @@
 /* Which process asks: its start and cgroup as text, and never another process under the same pid. */
 #include <check.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -161,6 +162,46 @@ START_TEST(ourselves)
 	peer.socket_fd = 0;
 	ck_assert_int_eq(identity_labels(&peer, &rules, &again), 0);
 	ck_assert_mem_eq(&labels, &again, sizeof(labels));
+	close(pair[0]);
+	close(pair[1]);
+	peer_done(&peer);
+}
+END_TEST
+
+static int interruptions;
+
+/* In place of the C library's: some are ended by a signal. */
+int poll(struct pollfd *pollers, nfds_t count, int timeout_ms)
+{
+	struct timespec timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
+
+	if (interruptions > 0) {
+		interruptions--;
+		errno = EINTR;
+		return -1;
+	}
+	return ppoll(pollers, count, timeout_ms < 0 ? NULL : &timeout, NULL);
+}
+
+/* SIGHUP while the pidfd is asked: the process is still there. */
+START_TEST(a_signal_meanwhile)
+{
+	struct dune_labels labels;
+	uint64_t start;
+	int pair[2], pidfd;
+	struct peer peer = peer_of_pair(pair);
+
+	need_processes();
+	interruptions = 2;
+	ck_assert_int_eq(identity_labels(&peer, &rules, &labels), 0);
+	ck_assert_int_eq(labels.creator_pid, getpid());
+	ck_assert_int_eq(interruptions, has_peer_pidfd(&peer) ? 0 : 2);
+	interruptions = 1;
+	ck_assert_int_eq(identity_process(&peer, &start, &pidfd), 0);
+	ck_assert_uint_eq(start, labels.creator_start);
+	interruptions = 0;
+	if (pidfd >= 0)
+		close(pidfd);
 	close(pair[0]);
 	close(pair[1]);
 	peer_done(&peer);
@@ -425,6 +466,7 @@ int main(void)
 	tcase_add_loop_test(tests, uids_of_a_process, 0, NR_ROWS(uids));
 	tcase_add_loop_test(tests, cgroup_of_a_label, 0, NR_ROWS(cgroups));
 	tcase_add_test(tests, ourselves);
+	tcase_add_test(tests, a_signal_meanwhile);
 	tcase_add_test(tests, a_start_that_is_known);
 	tcase_add_loop_test(tests, a_pid_used_again, 0, 2);
 	tcase_add_test(tests, a_process_that_has_ended);
