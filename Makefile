@@ -421,7 +421,9 @@ check-vm: all
 	@B=$(B) tests/vm/run
 
 ## check-debug	cases on a kernel with lockdep and KASAN (built once: 20 minutes); CASES="..."
+DEBUG_DEPS := linux-source-6.1 flex bison bc libelf-dev libssl-dev
 check-debug: user
+	@$(MAKE) --no-print-directory deps DEPS="$(DEBUG_DEPS)"
 	@B=$(B) tests/vm/debug-kernel
 	$(call say,KBUILD,$(B)/kmod-debug/dune.ko)
 	+$(Q)$(call kbuild,$(B)/kmod-debug,$$(B=$(B) tests/vm/debug-kernel --path)/build,modules)
