@@ -129,23 +129,27 @@ static int listing_fail(struct connection *connection, int error)
 	stream_stop(connection);
 	if (error == -ENOMEM)
 		return error;
-	r = error == -EMSGSIZE ? answer_too_large(&answer) :
-				 answer_device_failed(&answer, "stats", error);
+	if (error == -EMSGSIZE)
+		r = answer_too_large(&answer);
+	else if (error == -EACCES)
+		r = answer_error_plain(&answer, VARLINK_ERROR("PermissionDenied"));
+	else
+		r = answer_device_failed(&answer, "stats", error);
 	return r < 0 ? r : queue_answer(connection, &answer, &continues);
 }
 
-/* May go on: 0, or -errno. *ret_ready: a step can be taken. */
+/* May go on: 0, or -errno. *ret_ready: a step can be taken. The peer's standing may have changed. */
 static int listing_ready(struct connection *connection, bool *ret_ready)
 {
 	const struct user *user = connection->turn.user;
-	int r = 0;
+	bool begun = listing_begun(connection->listing);
+	int r;
 
-	*ret_ready = listing_begun(connection->listing);
-	if (*ret_ready || TAILQ_FIRST(&user->listings) != connection ||
-	    !listing_may_begin(connection->server, user))
+	if (!begun && (TAILQ_FIRST(&user->listings) != connection ||
+		       !listing_may_begin(connection->server, user)))
 		return 0;
 	r = judge(connection);
-	if (!r)
+	if (!r && !begun)
 		r = listing_begin(connection->listing, &connection->peer);
 	*ret_ready = !r;
 	return r;

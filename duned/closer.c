@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "duned/thread.h"
+
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid /* glibc before 2.38 */
 #endif
@@ -133,22 +135,14 @@ bool closer_is_full(void)
 
 int closer_start(void)
 {
-	sigset_t all, before;
-	int r;
+	int r = thread_start(&closer.thread, 0, work, NULL);
 
-	/* Signals are the loop's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&closer.thread, NULL, work, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	closer.running = !r;
-	return -r;
+	return r;
 }
 
 void closer_stop(void)
 {
-	struct timespec until;
-
 	if (!closer.running)
 		return;
 	closer.running = false;
@@ -156,8 +150,5 @@ void closer_stop(void)
 	closer.ending = true;
 	pthread_cond_signal(&closer.filled);
 	pthread_mutex_unlock(&closer.lock);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += CLOSER_STOP_S;
-	if (pthread_clockjoin_np(closer.thread, NULL, CLOCK_MONOTONIC, &until) != 0)
-		pthread_detach(closer.thread);
+	thread_end(closer.thread, CLOSER_STOP_S);
 }

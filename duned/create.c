@@ -193,7 +193,7 @@ static int survey(struct creation *creation)
 	r = identity_labels(request->peer, &manager->config.quotas, &creation->wanted.labels);
 	if (r == -ESRCH) {
 		log_client(request->peer->uid,
-			   "refused: the process that connected, pid %d, is gone or can't be looked at",
+			   "refused: the process that connected, pid %d, can't be looked at",
 			   request->peer->pid);
 		return answer_error_plain(creation->answer, VARLINK_ERROR("PermissionDenied"));
 	}

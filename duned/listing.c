@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "duned/clock.h"
 #include "duned/context.h"
 #include "duned/json.h"
 #include "duned/render.h"
@@ -34,6 +34,7 @@ struct snapshot {
 struct listing {
 	const struct listing_source *source;
 	void *body;
+	enum policy_asked asked; /* what polkit said of the call */
 	bool begun;
 	struct text text;
 };
@@ -42,21 +43,12 @@ struct listing {
 struct contexts {
 	struct manager *manager;
 	enum dune_access access;
-	enum policy_asked asked; /* what polkit said of the call */
 	char name[DUNE_NAME_MAX]; /* empty: any */
 	enum listing_kind kind;
 	int64_t oldest_ns; /* what was read since then will do */
 	struct snapshot *snapshot; /* maybe before it is begun, see listing_adopt() */
 	size_t next;
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* ---- snapshots ---- */
 
@@ -83,7 +75,7 @@ static int snapshot_read(struct manager *manager, struct snapshot **ret_snapshot
 	if (!snapshot)
 		return -ENOMEM;
 	snapshot->references = 1;
-	snapshot->time_ns = now_ns();
+	snapshot->time_ns = clock_ns();
 	r = context_list_read(&manager->device, &snapshot->list);
 	if (r < 0) {
 		snapshot_put(snapshot);
@@ -238,15 +230,13 @@ static int add_head(const struct contexts *contexts, struct text *text)
 static int contexts_begin(void *body, const struct peer *peer, struct text *text)
 {
 	struct contexts *contexts = body;
-	struct peer asked = *peer;
 	struct snapshot *snapshot;
 	int r = 0;
 
-	asked.asked = contexts->asked;
 	if (!contexts->snapshot)
 		r = snapshot_get(contexts->manager, contexts->oldest_ns, &contexts->snapshot);
 	if (!r)
-		r = snapshot_cut(&contexts->snapshot, &asked, contexts->access, contexts->name);
+		r = snapshot_cut(&contexts->snapshot, peer, contexts->access, contexts->name);
 	snapshot = contexts->snapshot;
 	if (!r && !snapshot->texts[contexts->kind]) {
 		snapshot->texts[contexts->kind] = calloc(
@@ -290,7 +280,7 @@ struct listing *listing_new(struct manager *manager, const struct peer *peer,
 	static const struct listing_source source = { contexts_begin, contexts_go_on,
 						      contexts_adopt, contexts_free };
 	struct contexts *contexts = calloc(1, sizeof(*contexts));
-	struct listing *listing = contexts ? listing_of(&source, contexts) : NULL;
+	struct listing *listing = contexts ? listing_of(&source, contexts, peer) : NULL;
 
 	if (!listing) {
 		free(contexts);
@@ -298,17 +288,25 @@ struct listing *listing_new(struct manager *manager, const struct peer *peer,
 	}
 	contexts->manager = manager;
 	contexts->access = access;
-	contexts->asked = peer->asked;
 	if (name)
 		snprintf(contexts->name, sizeof(contexts->name), "%s", name);
 	contexts->kind = kind;
-	contexts->oldest_ns = now_ns() - (share ? LISTING_SHARE_NS : 0);
+	contexts->oldest_ns = clock_ns() - (share ? LISTING_SHARE_NS : 0);
 	return listing;
 }
 
 /* ---- listings ---- */
 
-struct listing *listing_of(const struct listing_source *source, void *body)
+/* The connection's peer has not been asked about; the call was. */
+static struct peer as_asked(const struct listing *listing, const struct peer *peer)
+{
+	struct peer asked = *peer;
+
+	asked.asked = listing->asked;
+	return asked;
+}
+
+struct listing *listing_of(const struct listing_source *source, void *body, const struct peer *peer)
 {
 	struct listing *listing = calloc(1, sizeof(*listing));
 
@@ -316,6 +314,7 @@ struct listing *listing_of(const struct listing_source *source, void *body)
 		return NULL;
 	listing->source = source;
 	listing->body = body;
+	listing->asked = peer->asked;
 	text_init(&listing->text, VARLINK_MAX_REPLY);
 	return listing;
 }
@@ -337,7 +336,8 @@ void listing_adopt(struct listing *listing)
 
 int listing_begin(struct listing *listing, const struct peer *peer)
 {
-	int r = listing->source->begin(listing->body, peer, &listing->text);
+	struct peer asked = as_asked(listing, peer);
+	int r = listing->source->begin(listing->body, &asked, &listing->text);
 
 	listing->begun = !r;
 	return r;
@@ -357,12 +357,13 @@ int listing_step(struct listing *listing, const struct peer *peer, bool continue
 		 size_t *ret_size)
 {
 	const char *tail = continues ? "]},\"continues\":true}" : "]}}";
-	int64_t end = now_ns() + LISTING_STEP_NS;
+	struct peer asked = as_asked(listing, peer);
+	int64_t end = clock_ns() + LISTING_STEP_NS;
 	int r;
 
 	do {
-		r = listing->source->go_on(listing->body, peer, &listing->text);
-		if (r > 0 && now_ns() >= end)
+		r = listing->source->go_on(listing->body, &asked, &listing->text);
+		if (r > 0 && clock_ns() >= end)
 			return 1;
 	} while (r > 0);
 	if (!r)

@@ -5,17 +5,17 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <time.h>
 
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
+
+#include "duned/thread.h"
 
 #define MAX_FIELDS   16
 #define THREAD_STACK (256 * 1024)
@@ -126,42 +126,25 @@ static void *writer(void *argument)
 
 int log_writer_start(void)
 {
-	pthread_attr_t attributes;
-	sigset_t all, before;
 	int r;
 
 	if (sem_init(&queue.filled, 0, 0) < 0)
 		return -errno;
 	atomic_store(&queue.ending, false);
-	r = pthread_attr_init(&attributes);
-	if (r)
-		return -r;
-	pthread_attr_setstacksize(&attributes, THREAD_STACK);
-	/* Signals are the loop's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&queue.thread, &attributes, writer, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	if (r)
-		return -r;
-	atomic_store(&queue.running, true);
-	return 0;
+	r = thread_start(&queue.thread, THREAD_STACK, writer, NULL);
+	if (!r)
+		atomic_store(&queue.running, true);
+	return r;
 }
 
 void log_writer_stop(void)
 {
-	struct timespec until;
-
 	if (!atomic_exchange(&queue.running, false))
 		return;
 	atomic_store(&queue.ending, true);
 	sem_post(&queue.filled);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += LOG_STOP_MS / 1000;
-	/* A writer that hangs ends with the process; what it has not written is lost. */
-	if (pthread_clockjoin_np(queue.thread, NULL, CLOCK_MONOTONIC, &until) != 0)
-		pthread_detach(queue.thread);
+	/* What a writer that hangs has not written is lost. */
+	thread_end(queue.thread, LOG_STOP_MS / 1000);
 }
 
 bool log_writer_put(const struct log_entry *entry)

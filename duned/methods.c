@@ -6,10 +6,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "duned/admit.h"
+#include "duned/clock.h"
 #include "duned/context.h"
 #include "duned/create.h"
 #include "duned/info.h"
@@ -230,13 +230,8 @@ static int sample_one(struct request *request, const struct selector *selector,
 static int answer_samples(struct answer *answer, struct json_object *samples)
 {
 	struct json_object *parameters = json_object_new_object();
-	struct timespec now;
-	bool ok;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	ok = json_put_int(parameters, "time_usec",
-			  (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000) &&
-	     json_put(parameters, "samples", json_object_get(samples));
+	bool ok = json_put_int(parameters, "time_usec", (uint64_t)clock_ns() / 1000) &&
+		  json_put(parameters, "samples", json_object_get(samples));
 	return answer_reply(answer, json_finish(parameters, ok));
 }
 

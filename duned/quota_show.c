@@ -112,7 +112,6 @@ struct row_group {
 struct all_rows {
 	struct manager *manager;
 	struct showing showing;
-	enum policy_asked asked;
 	unsigned int generation;
 	struct row_group *groups;
 	size_t count, room, next;
@@ -174,11 +173,9 @@ static int push_all(struct all_rows *all)
 static int all_begin(void *body, const struct peer *peer, struct text *text)
 {
 	struct all_rows *all = body;
-	struct peer asked = *peer;
 	int r;
 
-	asked.asked = all->asked;
-	if (!policy_may_all(&asked, ACCESS_OBSERVER))
+	if (!policy_may_all(peer, ACCESS_OBSERVER))
 		return -EACCES;
 	r = manager_settle(all->manager);
 	if (r < 0)
@@ -235,7 +232,6 @@ static int all_go_on(void *body, const struct peer *peer, struct text *text)
 		add_base_of(showing, &group->key);
 	r = showing->rules ? write_rows(all, showing->rules, text) : -ENOMEM;
 	json_release(&showing->rules);
-	showing->rules = NULL;
 	return r < 0 ? r : 1;
 }
 
@@ -255,12 +251,11 @@ static int show_all(const struct showing *showing, struct answer *answer)
 	if (!all)
 		return -ENOMEM;
 	all->manager = showing->request->manager;
-	all->asked = showing->request->peer->asked;
 	all->showing = *showing;
 	/* These are gone by then, and what was named was found. */
 	all->showing.request = NULL;
 	all->showing.name = NULL;
-	answer->listing = listing_of(&source, all);
+	answer->listing = listing_of(&source, all, showing->request->peer);
 	if (!answer->listing)
 		all_free(all);
 	return answer->listing ? 1 : -ENOMEM;

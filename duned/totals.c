@@ -7,8 +7,8 @@
 
 #include <errno.h>
 #include <json-c/json.h>
-#include <time.h>
 
+#include "duned/clock.h"
 #include "duned/context.h"
 #include "duned/counters.h"
 #include "duned/info.h"
@@ -96,7 +96,6 @@ int method_totals(struct request *request, struct answer *answer)
 	struct json_object *parameters;
 	struct dune_totals totals;
 	struct dune_info info;
-	struct timespec now;
 	const char *bad;
 	bool ok;
 	int r;
@@ -111,10 +110,8 @@ int method_totals(struct request *request, struct answer *answer)
 	r = r < 0 ? r : device_totals(device, &totals);
 	if (r < 0)
 		return answer_device_failed(answer, "totals", r);
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	parameters = json_object_new_object();
-	ok = json_put_int(parameters, "time_usec",
-			  (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000) &&
+	ok = json_put_int(parameters, "time_usec", (uint64_t)clock_ns() / 1000) &&
 	     json_put_int(parameters, "created", totals.created) &&
 	     json_put(parameters, "counters", totals_counters_json(&totals)) &&
 	     json_put(parameters, "exits", totals_exits_json(&totals)) &&

@@ -5,13 +5,12 @@
 #include <errno.h>
 #include <ev.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "duned/log.h"
+#include "duned/thread.h"
 
 STAILQ_HEAD(job_queue, job);
 
@@ -170,20 +169,6 @@ void job_release(struct job *job)
 
 /* ---- life ---- */
 
-static int start_thread(struct worker *worker)
-{
-	sigset_t all, before;
-	int r;
-
-	/* Signals are the loop's. The stack is what libraries that resolve names expect. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&worker->thread, NULL, work, worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	worker->has_thread = !r;
-	return -r;
-}
-
 struct worker *worker_new(struct ev_loop *loop)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
@@ -202,7 +187,9 @@ struct worker *worker_new(struct ev_loop *loop)
 	ev_async_init(&worker->notice, on_notice);
 	worker->notice.data = worker;
 	ev_async_start(loop, &worker->notice);
-	r = start_thread(worker);
+	/* The stack is what libraries that resolve names expect. */
+	r = thread_start(&worker->thread, 0, work, worker);
+	worker->has_thread = !r;
 	if (r < 0)
 		log_warning("files are read and written by the loop itself: %s", strerror(-r));
 	return worker;
@@ -211,22 +198,17 @@ struct worker *worker_new(struct ev_loop *loop)
 /* Lets the thread do what is queued. False: it hangs, and is left alone. */
 static bool stop_thread(struct worker *worker)
 {
-	struct timespec until;
-
 	if (!worker->has_thread)
 		return true;
 	pthread_mutex_lock(&worker->lock);
 	worker->ending = true;
 	pthread_cond_signal(&worker->filled);
 	pthread_mutex_unlock(&worker->lock);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += WORKER_STOP_S;
-	if (pthread_clockjoin_np(worker->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
+	if (thread_end(worker->thread, WORKER_STOP_S))
 		return true;
 	pthread_mutex_lock(&worker->lock);
 	worker->left = true;
 	pthread_mutex_unlock(&worker->lock);
-	pthread_detach(worker->thread);
 	return false;
 }
 

@@ -2,8 +2,8 @@
 /*
  * What may block: reading files, resolving names, waiting for the disk. One thread does such jobs
  * one after the other, those of clients that may only look when no other waits; their results are put
- * in force in the loop, in the same order. Owns the queue, which has a limit; must never let a job touch what is the loop's, nor the loop wait for
- * a job.
+ * in force in the loop, in the same order. Owns the queue, which has a limit; must never let a job
+ * touch what is the loop's, nor the loop wait for a job.
  */
 #ifndef DUNED_WORKER_H
 #define DUNED_WORKER_H

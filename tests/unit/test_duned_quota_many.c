@@ -11,6 +11,15 @@
 #define FIRST_UID 20000
 #define ENOUGH	  4 /* calls answered meanwhile; made in one piece there would be none */
 #define RESOURCES 4 /* of a user */
+#define OBSERVER  (FIRST_UID - 1)
+#define WATCHES	  16 /* calls of the observer that wait for each other */
+
+#define DENIED "{\"error\":\"" VARLINK_ERROR("PermissionDenied") "\",\"parameters\":{}}"
+#define ROWS   "{\"parameters\":{\"rules\":[{"
+
+static const char all_rules[] = "[quota user]\ncontexts = 5\nvcpus = 5000\nprivate = 1G\nept = 1G\n"
+				"[quota host]\ncontexts = 10000\n";
+static const char observed[] = "[access]\nobservers = 19999\n"; /* OBSERVER */
 
 static struct service service;
 static int contexts[USERS];
@@ -19,8 +28,7 @@ static int root = -1, other = -1;
 static void setup(void)
 {
 	service_setup(&service);
-	file_write(service.config, "[quota user]\ncontexts = 5\nvcpus = 5000\nprivate = 1G\n"
-				   "ept = 1G\n[quota host]\ncontexts = 10000\n");
+	file_write(service.config, all_rules);
 	service_spawn(&service, "tests/unit/duned-fake", "--socket", service.socket, "--config",
 		      service.config, "--device", "fake:large", "--state", service.folder, NULL);
 	root = client_new(&service);
@@ -119,6 +127,50 @@ START_TEST(rules_change_meanwhile)
 }
 END_TEST
 
+/* What the observer gets for a call: rows, or PermissionDenied; nothing else. */
+static bool is_refused(int fd)
+{
+	const char *reply = client_receive(fd);
+	bool refused = strcmp(reply, DENIED) == 0;
+
+	ck_assert_msg(refused || !strncmp(reply, ROWS, strlen(ROWS)), "%.200s", reply);
+	return refused;
+}
+
+/* How many of the observer's calls, made while it was one, are refused once it is none. */
+static int count_refused(void)
+{
+	int watchers[WATCHES], refused = 0;
+	char both[sizeof(all_rules) + sizeof(observed)];
+
+	snprintf(both, sizeof(both), "%s%s", all_rules, observed);
+	file_write(service.config, both);
+	json_object_put(client_call(root, M("Reload"), NULL, NULL));
+	file_write(service.config, all_rules);
+	for (int i = 0; i < WATCHES; i++) {
+		watchers[i] = client_new_as(&service, OBSERVER);
+		client_send_call(watchers[i], M("GetQuota"), NULL, 0);
+	}
+	client_send_call(root, M("Reload"), NULL, 0);
+	for (int i = 0; i < WATCHES; i++)
+		refused += is_refused(watchers[i]);
+	json_object_put(client_expect(root, NULL, false, NULL));
+	for (int i = 0; i < WATCHES; i++)
+		close(watchers[i]);
+	return refused;
+}
+
+/* Its reply waits, or is in the making, while a reload takes its standing: it is told so. */
+START_TEST(an_observer_no_more)
+{
+	int refused = 0;
+
+	for (int i = 0; i < 20 && !refused; i++)
+		refused = count_refused();
+	ck_assert_int_gt(refused, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("duned_quota_many");
@@ -131,6 +183,7 @@ int main(void)
 	} else {
 		tcase_add_test(tests, others_are_answered_meanwhile);
 		tcase_add_test(tests, rules_change_meanwhile);
+		tcase_add_test(tests, an_observer_no_more);
 	}
 	suite_add_tcase(suite, tests);
 	return suite_run(suite);
