@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
@@ -16,6 +17,10 @@
 
 #include "dunectl/doctor.h"
 #include "dunectl/program.h"
+
+#ifndef PR_GET_MDWE
+#define PR_GET_MDWE 66 /* Linux 6.3 */
+#endif
 
 #define SERVICE_USER "duned"
 #define DEVICE	     "/dev/dune"
@@ -208,6 +213,33 @@ static void check_seccomp(const struct doctor *doctor, struct doctor_finding *fi
 	}
 }
 
+/*
+ * A rule that the module refuses, since it would not hold in the guest; NULL: there is none. The third one,
+ * ARCH_SET_CPUID, ends where dunectl begins: exec takes it back.
+ */
+static const char *rule_on_this_process(void)
+{
+	int tsc = PR_TSC_ENABLE;
+
+	if (prctl(PR_GET_TSC, &tsc) == 0 && tsc != PR_TSC_ENABLE)
+		return "PR_SET_TSC";
+	return prctl(PR_GET_MDWE, 0, 0, 0, 0) > 0 ? "PR_SET_MDWE" : NULL;
+}
+
+static void check_rules(const struct doctor *doctor, struct doctor_finding *finding)
+{
+	const char *rule = rule_on_this_process();
+
+	if (!rule) {
+		doctor_note(finding, DOCTOR_OK, "no rule of prctl on this process");
+		return;
+	}
+	doctor_note(finding, DOCTOR_FAIL, "%s is in force on this process: launch fails", rule);
+	doctor_hint(finding,
+		    "launch from a process without it: whoever set it, for example "
+		    "MemoryDenyWriteExecute= of a unit on Linux 6.3 or later, passed it on");
+}
+
 static void check_min_addr(const struct doctor *doctor, struct doctor_finding *finding)
 {
 	char text[32];
@@ -234,6 +266,7 @@ const struct doctor_check doctor_host_checks[] = {
 	{ "user", check_user },
 	{ "dune-exec", check_loader },
 	{ "seccomp", check_seccomp },
+	{ "prctl", check_rules },
 	{ "mmap_min_addr", check_min_addr },
 	{ NULL, NULL },
 };

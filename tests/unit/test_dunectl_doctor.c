@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -20,6 +21,12 @@
 #include "dunectl/dunectl.h"
 #include "proto/dune_abi.h"
 #include "tests/unit/suite.h"
+
+/* Linux 6.3 */
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE		 65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
 
 static char root[64];
 static struct dunectl ctl;
@@ -254,6 +261,26 @@ START_TEST(settings_of_the_kernel)
 
 	put(row->path, row->text);
 	ck_assert_int_eq(check(doctor_host_checks, row->what).state, row->state);
+}
+END_TEST
+
+/* What was forbidden where dunectl was started, as far as this kernel can. */
+START_TEST(rules_on_this_process)
+{
+	struct doctor_finding finding = check(doctor_host_checks, "prctl");
+
+	ck_assert_int_eq(finding.state, DOCTOR_OK);
+	ck_assert_int_eq(prctl(PR_SET_TSC, PR_TSC_SIGSEGV), 0);
+	finding = check(doctor_host_checks, "prctl");
+	ck_assert_int_eq(prctl(PR_SET_TSC, PR_TSC_ENABLE), 0);
+	ck_assert_int_eq(finding.state, DOCTOR_FAIL);
+	ck_assert_ptr_nonnull(strstr(finding.detail, "PR_SET_TSC"));
+	/* It is for good: this is the last test of its process. */
+	if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) == 0) {
+		finding = check(doctor_host_checks, "prctl");
+		ck_assert_int_eq(finding.state, DOCTOR_FAIL);
+		ck_assert_ptr_nonnull(strstr(finding.detail, "PR_SET_MDWE"));
+	}
 }
 END_TEST
 
@@ -546,6 +573,7 @@ int main(void)
 	tcase_add_test(tests, module_states);
 	tcase_add_test(tests, device_states);
 	tcase_add_loop_test(tests, kvm_states, 0, NR_ROWS(kvm_rows));
+	tcase_add_test(tests, rules_on_this_process);
 	tcase_add_loop_test(tests, settings_of_the_kernel, 0, NR_ROWS(file_rows));
 	tcase_add_loop_test(tests, what_the_kernel_shows, 0, NR_ROWS(kernel_rows));
 	tcase_add_loop_test(tests, l1tf_as_the_module_sees_it, 0, NR_ROWS(l1tf_rows));
