@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The contexts of a device made of paper: rows of a table, each with a pipe whose write end is the context's
- * descriptor. What a test writes into it moves the context on: 'a' attached, 'r' running, 'x' process gone, 'p'
- * ended by a panic with a report, 'l' meets its limit of private pages, 'f' uses all that it may, 'g' gives the tables of EPT back, 'L' loses an event of another context. When nobody holds the write end any more the context is freed, as the module
- * does; so a copy forgotten by the service shows. Must never answer as the module would not.
+ * descriptor. What a test writes into it moves the context on: 'a' attached, 'r' running, 'x' process gone,
+ * 'p' ended by a panic with a report, 'l' meets its limit of private pages, 'f' uses all that it may, 'g'
+ * gives the tables of EPT back, 'L' loses an event of another context. When nobody holds the write end any
+ * more the context is freed, as the module does; so a copy forgotten by the service shows. Must never answer
+ * as the module would not.
  */
 #ifndef TEST_FAKE_TABLE_H
 #define TEST_FAKE_TABLE_H

@@ -9,12 +9,12 @@
 #include "tests/unit/suite.h"
 #include "tests/unit/test_duned_run.h"
 
-#define INFO	  "{\"method\":\"org.varlink.service.GetInfo\"}"
-#define LINGER_S  60 /* that the last close of a bomb takes */
-#define QUICK_MS  3000 /* for an answer, however busy this host is */
-#define MANY_FDS  200
-#define NR_BOMBS  30 /* connections, each with some */
-#define PER_USER  8
+#define INFO	 "{\"method\":\"org.varlink.service.GetInfo\"}"
+#define LINGER_S 60 /* that the last close of a bomb takes */
+#define QUICK_MS 3000 /* for an answer, however busy this host is */
+#define MANY_FDS 200
+#define NR_BOMBS 30 /* connections, each with some */
+#define PER_USER 8
 
 static struct service service;
 
@@ -48,27 +48,13 @@ static void expect_healthy(int nr_fds)
 	long start;
 	int fd;
 
-	for (int i = 0; i < SERVICE_WAIT_MS / 10 && service_count_fds(&service) != nr_fds; i++)
-		usleep(10000);
-	ck_assert_int_eq(service_count_fds(&service), nr_fds);
+	service_expect_fds(&service, nr_fds);
 	start = now_ms();
 	fd = client_new(&service);
 	client_send_text(fd, INFO);
 	ck_assert_ptr_nonnull(strstr(client_receive(fd), "\"vendor\":\"Dune\""));
 	ck_assert_msg(now_ms() - start < QUICK_MS, "answered after %ld ms", now_ms() - start);
 	close(fd);
-}
-
-/* With nobody connected, once it has answered somebody. */
-static int idle_fds(void)
-{
-	int fd = client_new(&service), count;
-
-	client_send_text(fd, INFO);
-	client_receive(fd);
-	count = service_count_fds(&service) - 1;
-	close(fd);
-	return count;
 }
 
 /* Sends some bytes with the same descriptor `count` times. */
@@ -92,7 +78,7 @@ static void send_fds(int to, int fd, int count, const char *text, size_t size, i
 START_TEST(closes_descriptors_it_is_sent)
 {
 	int counts[] = { 1, MANY_FDS };
-	int fds = idle_fds();
+	int fds = service_idle_fds(&service);
 
 	for (int round = 0; round < NR_ROWS(counts); round++) {
 		int fd = client_new(&service);
@@ -177,7 +163,7 @@ static void throw_at(int fd, int i, int *ret_peer)
 
 START_TEST(drops_nothing_that_waits)
 {
-	int others[PER_USER], fds = idle_fds(), fd, peer;
+	int others[PER_USER], fds = service_idle_fds(&service), fd, peer;
 
 	for (int i = 0; bombs[_i].refused && i < PER_USER; i++) {
 		others[i] = client_new(&service);
@@ -202,7 +188,7 @@ END_TEST
 /* One after the other is defused as fast as they come. */
 START_TEST(many_bombs)
 {
-	int fds = idle_fds(), peers[NR_BOMBS];
+	int fds = service_idle_fds(&service), peers[NR_BOMBS];
 	long start = now_ms();
 
 	for (int i = 0; i < NR_BOMBS; i++) {

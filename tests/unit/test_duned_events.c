@@ -324,23 +324,6 @@ START_TEST(a_slow_reader_is_told_exactly_how_many)
 }
 END_TEST
 
-static long resident_kb(pid_t pid)
-{
-	char path[64], line[256];
-	long kb = -1;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	file = fopen(path, "re");
-	ck_assert_ptr_nonnull(file);
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "VmRSS: %ld", &kb) == 1)
-			break;
-	fclose(file);
-	ck_assert_int_gt(kb, 0);
-	return kb;
-}
-
 /* Subscribers that never read: nobody waits for them, and they cost what their queues may hold. */
 START_TEST(readers_that_never_read)
 {
@@ -356,11 +339,11 @@ START_TEST(readers_that_never_read)
 	}
 	subscribe(good.fd, "{\"types\":[\"freed\"]}");
 	flood(context, FLOOD);
-	first = resident_kb(service.pid);
+	first = service_status_kb(&service, "VmRSS:");
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	flood(context, 4 * FLOOD);
 	clock_gettime(CLOCK_MONOTONIC, &after);
-	second = resident_kb(service.pid);
+	second = service_status_kb(&service, "VmRSS:");
 #ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed */
 	ck_assert_int_lt(second, first + 512);
 #endif

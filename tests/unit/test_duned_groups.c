@@ -66,24 +66,6 @@ static void create(int fd, const char *error)
 		close(context_fd);
 }
 
-static long resident_kb(void)
-{
-	char path[64], line[256];
-	long kb = -1;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", service.pid);
-	file = fopen(path, "re");
-	ck_assert_ptr_nonnull(file);
-	while (fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, "VmRSS:", 6))
-			kb = atol(line + 6);
-	}
-	fclose(file);
-	ck_assert_int_ge(kb, 0);
-	return kb;
-}
-
 /* Those that are connected are looked at again, whether the rule comes by a call or by the file. */
 START_TEST(a_rule_that_comes_later)
 {
@@ -146,12 +128,12 @@ START_TEST(groups_take_no_room)
 	be_in_all();
 	fds[0] = client_new_as(&service, ALICE);
 	create(fds[0], NULL);
-	before = resident_kb();
+	before = service_status_kb(&service, "VmRSS:");
 	for (int i = 1; i < CLIENTS; i++) {
 		fds[i] = client_new_as(&service, ALICE);
 		create(fds[i], NULL);
 	}
-	ck_assert_int_lt(resident_kb() - before, GROWTH_KB);
+	ck_assert_int_lt(service_status_kb(&service, "VmRSS:") - before, GROWTH_KB);
 	be_in_none();
 	for (int i = 0; i < CLIENTS; i++)
 		close(fds[i]);

@@ -155,14 +155,10 @@ END_TEST
 static int count_answered(int other)
 {
 	struct json_object *reply;
-	int answered = 0;
-	char byte;
+	int answered;
 
 	client_send_call(client, M("Stats"), NULL, 0);
-	while (recv(client, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0) {
-		json_object_put(client_call(other, "org.varlink.service.GetInfo", NULL, NULL));
-		answered++;
-	}
+	answered = client_count_answered(client, other);
 	reply = receive_long(client, false);
 	check_ids(json_at(reply, "samples"), "context.id");
 	json_object_put(reply);
@@ -279,24 +275,6 @@ END_TEST
 
 static int readers[READERS];
 
-static long status_kb(const char *field)
-{
-	char path[64], line[256];
-	long kb = -1;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", service.pid);
-	file = fopen(path, "re");
-	ck_assert_ptr_nonnull(file);
-	while (fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, field, strlen(field)))
-			kb = atol(line + strlen(field));
-	}
-	fclose(file);
-	ck_assert_int_ge(kb, 0);
-	return kb;
-}
-
 static bool is_readable(int fd)
 {
 	char byte;
@@ -353,7 +331,7 @@ static void many_at_once(const char *method, const char *list, const char *id, u
 	long before;
 	int begun, other;
 
-	before = status_kb("VmRSS:");
+	before = service_status_kb(&service, "VmRSS:");
 	ask_all(method, flags);
 	begun = count_readable();
 	ck_assert_int_ge(begun, 4);
@@ -374,7 +352,7 @@ static void many_at_once(const char *method, const char *list, const char *id, u
 		if (readers[i] >= 0)
 			read_one(i, list, id, flags & VARLINK_MORE);
 	}
-	ck_assert_int_lt(status_kb("VmHWM:") - before, PEAK_KB);
+	ck_assert_int_lt(service_status_kb(&service, "VmHWM:") - before, PEAK_KB);
 }
 
 START_TEST(many_that_do_not_read)

@@ -56,22 +56,6 @@ static bool late(void)
 	return is_late;
 }
 
-static int64_t resident_bytes(void)
-{
-	char path[64], line[128];
-	long long kilobytes = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", service.pid);
-	file = fopen(path, "re");
-	ck_assert_ptr_nonnull(file);
-	while (!kilobytes && fgets(line, sizeof(line), file))
-		(void)sscanf(line, "VmRSS: %lld kB", &kilobytes);
-	fclose(file);
-	ck_assert_int_gt(kilobytes, 0);
-	return kilobytes * 1024;
-}
-
 /* Of a stream socket that nobody reads; it takes less than this. */
 static int64_t kernel_buffer(void)
 {
@@ -175,7 +159,7 @@ static void check_answered(int fd)
 static void check_memory(int64_t limit, int nr_connections)
 {
 #ifndef __SANITIZE_ADDRESS__
-	ck_assert_int_le(resident_bytes() - resident_before,
+	ck_assert_int_le((int64_t)service_status_kb(&service, "VmRSS:") * 1024 - resident_before,
 			 limit + limit / 4 + nr_connections * CONNECTION_EXTRA);
 #endif
 }
@@ -198,7 +182,7 @@ static void setup(void)
 	nr_calls = (int)((kernel_buffer() + 2 * CONNECTION_OUTPUT_HIGH) / reply_bytes) + 1;
 	ck_assert_int_le(nr_calls, CALLS_MAX);
 	ck_assert_int_lt((int64_t)nr_calls * (int64_t)sizeof(CALL), VARLINK_MAX_CALL);
-	resident_before = resident_bytes();
+	resident_before = (int64_t)service_status_kb(&service, "VmRSS:") * 1024;
 	ck_assert_int_eq(look().waiting, 0);
 }
 

@@ -41,7 +41,6 @@ static void teardown(void)
 	service_teardown(&service);
 }
 
-/* Descriptors that the service has open. */
 /* The service still answers a new client, and holds only so many descriptors. */
 static void expect_healthy(int fds)
 {
@@ -50,20 +49,7 @@ static void expect_healthy(int fds)
 	client_send_text(fd, INFO);
 	ck_assert_str_eq(client_receive(fd), INFO_REPLY);
 	close(fd);
-	for (int i = 0; i < SERVICE_WAIT_MS / 10 && service_count_fds(&service) != fds; i++)
-		usleep(10000);
-	ck_assert_int_eq(service_count_fds(&service), fds);
-}
-
-static int idle_fds(void)
-{
-	int fd = client_new(&service), count;
-
-	client_send_text(fd, INFO);
-	client_receive(fd);
-	count = service_count_fds(&service) - 1;
-	close(fd);
-	return count;
+	service_expect_fds(&service, fds);
 }
 
 static const struct {
@@ -183,7 +169,7 @@ static const char *const fatal[] = {
 
 START_TEST(ends_the_connection)
 {
-	int fds = idle_fds(), fd = client_new(&service);
+	int fds = service_idle_fds(&service), fd = client_new(&service);
 
 	client_send_text(fd, INFO);
 	ck_assert_str_eq(client_receive(fd), INFO_REPLY);
@@ -241,7 +227,7 @@ static char *sized_message(size_t size)
 
 START_TEST(takes_the_largest_message_and_no_larger)
 {
-	int fds = idle_fds(), fd = client_new(&service);
+	int fds = service_idle_fds(&service), fd = client_new(&service);
 	char *message = sized_message(VARLINK_MAX_CALL);
 
 	client_send(fd, message, VARLINK_MAX_CALL);
@@ -318,7 +304,7 @@ END_TEST
 
 START_TEST(answers_after_half_close)
 {
-	int fds = idle_fds(), fd = client_new(&service);
+	int fds = service_idle_fds(&service), fd = client_new(&service);
 
 	client_send_text(fd, INFO);
 	client_send_text(fd, INFO);
@@ -341,7 +327,7 @@ END_TEST
 
 START_TEST(oneway_gets_no_reply)
 {
-	int idle = idle_fds(), fd = client_new(&service);
+	int idle = service_idle_fds(&service), fd = client_new(&service);
 
 	client_send_call(fd, "org.varlink.service.GetInfo", NULL, VARLINK_ONEWAY);
 	client_send_call(fd, "io.dune.Manager.Nonsense", NULL, VARLINK_ONEWAY);
@@ -413,7 +399,7 @@ START_TEST(survives_without_descriptors)
 	enum { CLIENTS = 60, FILES = 24 };
 	struct pollfd poller = { .events = POLLIN };
 	struct rlimit few = { FILES, FILES };
-	int fds[CLIENTS], idle = idle_fds(), answered = 0;
+	int fds[CLIENTS], idle = service_idle_fds(&service), answered = 0;
 	unsigned long ticks;
 
 	ck_assert_int_eq(prlimit(service.pid, RLIMIT_NOFILE, &few, NULL), 0);
@@ -442,7 +428,7 @@ START_TEST(fits_connections_to_descriptors)
 	service.max_files = 100;
 	start("");
 	service_wait_log(&service, "connections per-host cut from 1024 to 36");
-	expect_healthy(idle_fds());
+	expect_healthy(service_idle_fds(&service));
 }
 END_TEST
 
@@ -480,7 +466,7 @@ START_TEST(one_service_for_a_socket)
 	kill(service.pid, SIGKILL);
 	ck_assert_int_eq(service_wait(&service), 128 + SIGKILL);
 	start("");
-	expect_healthy(idle_fds());
+	expect_healthy(service_idle_fds(&service));
 	/* Anything else there is left alone. */
 	ck_assert_int_eq(service_stop(&service), 0);
 	file_write(service.socket, "precious");

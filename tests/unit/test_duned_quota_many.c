@@ -83,14 +83,10 @@ static void check_rows(int of_each, int named)
 /* How many calls of another user are answered before the reply's first byte is there. */
 static int count_answered(void)
 {
-	int answered = 0;
-	char byte;
+	int answered;
 
 	client_send_call(root, M("GetQuota"), NULL, 0);
-	while (recv(root, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0) {
-		json_object_put(client_call(other, "org.varlink.service.GetInfo", NULL, NULL));
-		answered++;
-	}
+	answered = client_count_answered(root, other);
 	check_rows(RESOURCES, 0);
 	return answered;
 }

@@ -195,6 +195,33 @@ static inline int service_count_fds(const struct service *service)
 	return count;
 }
 
+/* It comes to hold so many. */
+static inline void service_expect_fds(const struct service *service, int count)
+{
+	for (int i = 0; i < SERVICE_WAIT_MS / 10 && service_count_fds(service) != count; i++)
+		usleep(10000);
+	ck_assert_int_eq(service_count_fds(service), count);
+}
+
+/* A size in its status file, for example "VmRSS:", in KB. */
+static inline long service_status_kb(const struct service *service, const char *field)
+{
+	char path[64], line[256];
+	long kb = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", service->pid);
+	file = fopen(path, "re");
+	ck_assert_ptr_nonnull(file);
+	while (kb < 0 && fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, field, strlen(field)))
+			kb = atol(line + strlen(field));
+	}
+	fclose(file);
+	ck_assert_int_gt(kb, 0);
+	return kb;
+}
+
 /* ---- clients ---- */
 
 static inline int client_try(const struct service *service)
@@ -339,6 +366,30 @@ static inline struct json_object *client_call(int fd, const char *method, const 
 {
 	client_send_call(fd, method, parameters, 0);
 	return client_expect(fd, error, false, NULL);
+}
+
+/* How many descriptors it holds with nobody connected, once it has answered somebody. */
+static inline int service_idle_fds(const struct service *service)
+{
+	int fd = client_new(service), count;
+
+	json_object_put(client_call(fd, "org.varlink.service.GetInfo", NULL, NULL));
+	count = service_count_fds(service) - 1;
+	close(fd);
+	return count;
+}
+
+/* How many calls of `other` are answered before the first byte of a reply that `waiting` waits for is there. */
+static inline int client_count_answered(int waiting, int other)
+{
+	int answered = 0;
+	char byte;
+
+	while (recv(waiting, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0) {
+		json_object_put(client_call(other, "org.varlink.service.GetInfo", NULL, NULL));
+		answered++;
+	}
+	return answered;
 }
 
 /* A call whose whole reply, as text, is known. */
