@@ -26,10 +26,16 @@ int answer_quota(struct answer *answer, const char *limit, const char *scope, co
 	return answer_error(answer, DUNE_ERROR("QuotaExceeded"), json_finish(parameters, ok));
 }
 
-int answer_limit(struct answer *answer, const char *limit, int64_t maximum)
+int64_t admit_least(unsigned int limit)
+{
+	return limit == DUNE_LIMIT_EPT ? DUNE_EPT_PAGES_MIN : 1;
+}
+
+int answer_limit(struct answer *answer, unsigned int limit, int64_t maximum)
 {
 	struct json_object *parameters = json_object_new_object();
-	bool ok = json_put_string(parameters, "limit", limit) &&
+	bool ok = json_put_string(parameters, "limit", dune_limit_name(limit)) &&
+		  json_put_int(parameters, "minimum", (uint64_t)admit_least(limit)) &&
 		  json_put_int(parameters, "maximum", (uint64_t)maximum);
 
 	return answer_error(answer, DUNE_ERROR("InvalidLimit"), json_finish(parameters, ok));

@@ -54,7 +54,10 @@ int64_t admit_now_ns(void);
 const char *admit_account_name(const struct quota_rule *rule, const struct quota_key *account,
 			       char number[16]);
 
-/* InvalidLimit. */
-int answer_limit(struct answer *answer, const char *limit, int64_t maximum);
+/* The least that a context may be given of a limit. */
+int64_t admit_least(unsigned int limit);
+
+/* InvalidLimit, of DUNE_LIMIT_*. */
+int answer_limit(struct answer *answer, unsigned int limit, int64_t maximum);
 
 #endif

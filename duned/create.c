@@ -77,8 +77,8 @@ static int decide_limits(struct creation *creation, struct json_object *wanted)
 		int64_t limit = asked[i].set ? asked[i].value : rows[i].initial;
 
 		/* A default below 1 is a ceiling of 0: to the module, 0 would mean the ceiling. */
-		if (limit < 1 || limit > rows[i].maximum)
-			return answer_limit(creation->answer, dune_limit_name(i), rows[i].maximum);
+		if (limit < admit_least(i) || limit > rows[i].maximum)
+			return answer_limit(creation->answer, i, rows[i].maximum);
 		creation->wanted.limits[i] = (uint64_t)limit;
 	}
 	return 0;

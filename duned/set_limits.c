@@ -47,8 +47,8 @@ static int decide(struct request *request, struct answer *answer, struct json_ob
 
 		if (!asked[i].set || (asked[i].value >= 1 && (uint64_t)asked[i].value == limits[i]))
 			continue;
-		if (asked[i].value < 1 || asked[i].value > maximum[i])
-			return answer_limit(answer, dune_limit_name(i), maximum[i]);
+		if (asked[i].value < admit_least(i) || asked[i].value > maximum[i])
+			return answer_limit(answer, i, maximum[i]);
 		limits[i] = (uint64_t)asked[i].value;
 	}
 	return 0;

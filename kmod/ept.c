@@ -23,8 +23,6 @@
 #define EPT_ENTRIES	512
 
 #define SLICE_SIZE	(1ull << DUNE_SLOT_SHIFT)
-/* Less than this no limit means: private memory, and one instruction with all its pages. */
-#define EPT_PAGES_MIN	64
 
 static unsigned int ept_index(u64 gpa, unsigned int level)
 {
@@ -381,7 +379,7 @@ u64 ept_give_back(struct dune_context *ctx)
 static void ept_reclaim(struct dune_context *ctx)
 {
 	struct dune_ept *ept = &ctx->ept;
-	u64 limit = max_t(u64, context_limit(ctx, DUNE_LIMIT_EPT), EPT_PAGES_MIN);
+	u64 limit = context_limit(ctx, DUNE_LIMIT_EPT);
 	u32 tries = READ_ONCE(ept->nr_slots);
 
 	while (READ_ONCE(ept->nr_pages) + EPT_LEVELS > limit && tries--)

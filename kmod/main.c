@@ -65,14 +65,14 @@ static const struct kernel_param_ops ceiling_ops = { .set = ceiling_set, .get = 
 	__MODULE_PARM_TYPE(max_##name, "ulong");                                             \
 	MODULE_PARM_DESC(max_##name, text)
 
-/* VPIDs bound the contexts; the least of EPT pages is the one that ept.c makes do with. */
+/* VPIDs bound the contexts. */
 CEILING(contexts, DUNE_LIMIT_CONTEXTS, 0, U16_MAX,
 	"contexts on this host at most, 0 to 65535 (default 10000)");
 CEILING(vcpus, DUNE_LIMIT_VCPUS, 0, DUNE_MAX_VCPUS,
 	"vcpus of a context at most, 0 to 240 (default 240)");
 CEILING(private, DUNE_LIMIT_PRIVATE, 0, DUNE_PRIVATE_END >> PAGE_SHIFT,
 	"private memory of a context at most, in pages of 4 KB, 0 to 131072 (default 65536)");
-CEILING(ept, DUNE_LIMIT_EPT, 64, 1 << 24,
+CEILING(ept, DUNE_LIMIT_EPT, DUNE_EPT_PAGES_MIN, 1 << 24,
 	"EPT tables of a context at most, in pages of 4 KB, 64 to 16777216 (default 262144)");
 
 static const struct {

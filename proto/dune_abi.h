@@ -113,6 +113,9 @@
 #define DUNE_LIMIT_CONTEXTS	3	/* contexts of this owner, this one included */
 #define DUNE_NR_LIMITS		4
 
+/* The least limit of EPT table pages: private memory, and one instruction with all its pages. */
+#define DUNE_EPT_PAGES_MIN	64
+
 /* Counters, index of dune_stats.counters. They only grow, but for the four DUNE_COUNT_*_NOW. */
 #define DUNE_COUNT_ENTRIES	0	/* VM entries that succeeded */
 #define DUNE_COUNT_EXITS	1	/* VM exits: the sum of dune_stats.exits */
@@ -328,7 +331,8 @@ struct dune_create {
 	__u32 flags;		/* 0 */
 	__u32 owner;		/* uid; only a process with this euid can attach */
 	__s32 ret_fd;		/* out: the context fd, close-on-exec */
-	__u64 limits[DUNE_NR_LIMITS];	/* 0 = the host ceiling; above a ceiling: -ERANGE */
+	/* 0 = the host ceiling; above a ceiling, or of EPT tables below DUNE_EPT_PAGES_MIN: -ERANGE */
+	__u64 limits[DUNE_NR_LIMITS];
 	char name[DUNE_NAME_MAX];	/* printable ASCII, NUL-terminated, may be empty */
 	__u64 ret_id;		/* out: never used twice while the module is loaded */
 	/*
@@ -402,7 +406,7 @@ struct dune_report {
 	__u64 reserved[4];
 };
 
-/* DUNE_SET_LIMITS: lowering below use is allowed and only blocks growth. -ENOENT, -ERANGE. */
+/* DUNE_SET_LIMITS: lowering below use is allowed and only blocks growth. -ENOENT, -ERANGE as above. */
 struct dune_set_limits {
 	__u32 abi;
 	__u32 flags;		/* 0 */

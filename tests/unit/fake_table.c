@@ -13,23 +13,23 @@
 #include <unistd.h>
 
 #define FAKE_PID	 4242
-#define READY		 64	/* pipes looked at in one go */
-#define ATTACHED_PRIVATE 17	/* pages that a process has as soon as it is attached */
+#define READY		 64 /* pipes looked at in one go */
+#define ATTACHED_PRIVATE 17 /* pages that a process has as soon as it is attached */
 
 static struct {
-	struct dune_stats stats[FAKE_CONTEXTS_LARGE];	/* ids ascend; dead rows keep theirs */
-	int pipes[FAKE_CONTEXTS_LARGE];			/* read ends; -1: the row is dead */
+	struct dune_stats stats[FAKE_CONTEXTS_LARGE]; /* ids ascend; dead rows keep theirs */
+	int pipes[FAKE_CONTEXTS_LARGE]; /* read ends; -1: the row is dead */
 	size_t nr_rows, nr_alive;
-	size_t room;		/* contexts that there can be */
-	uint64_t max_contexts;	/* that DUNE_INFO tells */
+	size_t room; /* contexts that there can be */
+	uint64_t max_contexts; /* that DUNE_INFO tells */
 	uint64_t max_vcpus;
 	uint64_t created;
 	struct dune_event events[FAKE_EVENTS];
 	size_t nr_events;
 	uint64_t nr_lost;
 	struct dune_totals freed;
-	int poller;		/* all the pipes, and `signal` */
-	int signal;		/* eventfd: readable while there are events */
+	int poller; /* all the pipes, and `signal` */
+	int signal; /* eventfd: readable while there are events */
 } fake = { .poller = -1, .signal = -1 };
 
 /* ---- rows ---- */
@@ -327,12 +327,19 @@ void fake_table_info(struct dune_info *ret_info)
 	};
 }
 
+static bool limits_refused(const uint64_t limits[DUNE_NR_LIMITS])
+{
+	return limits[DUNE_LIMIT_EPT] && limits[DUNE_LIMIT_EPT] < DUNE_EPT_PAGES_MIN;
+}
+
 int fake_table_create(const struct device_creation *creation, int *ret_fd, uint64_t *ret_id)
 {
 	struct dune_stats *stats;
 	int ends[2], r;
 
 	fake_table_settle();
+	if (limits_refused(creation->limits))
+		return -ERANGE;
 	if (fake.nr_alive >= fake.room)
 		return -EDQUOT;
 	if (fake.nr_rows == FAKE_CONTEXTS_LARGE)
@@ -397,6 +404,8 @@ int fake_table_set_limits(uint64_t id, const uint64_t limits[DUNE_NR_LIMITS])
 	stats = row_find(id);
 	if (!stats)
 		return -ENOENT;
+	if (limits_refused(limits))
+		return -ERANGE;
 	for (int i = 0; i < DUNE_NR_LIMITS; i++)
 		stats->limits[i] = limits[i];
 	return 0;

@@ -168,7 +168,7 @@ static const struct failure {
 	  "dunectl: cannot create a context: the reply brings wrong descriptors\n" },
 	{ { "--limit=vcpus=99", "true" },
 	  125,
-	  "dunectl: cannot create a context: the limit ? must be 1 to ? "
+	  "dunectl: cannot create a context: the limit ? must be ? to ? "
 	  "[io.dune.Manager.InvalidLimit]\n" },
 	{ { NULL }, 125, "dunectl: launch needs [--] CMD [ARGS]\n" },
 	{ { "--" }, 125, "dunectl: launch needs [--] CMD [ARGS]\n" },

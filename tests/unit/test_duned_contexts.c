@@ -237,15 +237,17 @@ END_TEST
 
 static const struct {
 	const char *limits, *name;
-	int64_t maximum;
+	int64_t minimum, maximum;
 } wrong_limits[] = {
-	{ "{\"vcpus\":0}", "vcpus", 100 },
-	{ "{\"vcpus\":101}", "vcpus", 100 },
-	{ "{\"vcpus\":-1}", "vcpus", 100 },
-	{ "{\"private_pages\":32769}", "private_pages", 32768 },
-	{ "{\"ept_pages\":9223372036854775807}", "ept_pages", 262144 },
-	{ "{\"contexts\":9}", "contexts", 8 },
-	{ "{\"vcpus\":1,\"contexts\":0}", "contexts", 8 },
+	{ "{\"vcpus\":0}", "vcpus", 1, 100 },
+	{ "{\"vcpus\":101}", "vcpus", 1, 100 },
+	{ "{\"vcpus\":-1}", "vcpus", 1, 100 },
+	{ "{\"private_pages\":32769}", "private_pages", 1, 32768 },
+	{ "{\"ept_pages\":9223372036854775807}", "ept_pages", 64, 262144 },
+	{ "{\"ept_pages\":0}", "ept_pages", 64, 262144 },
+	{ "{\"ept_pages\":63}", "ept_pages", 64, 262144 },
+	{ "{\"contexts\":9}", "contexts", 1, 8 },
+	{ "{\"vcpus\":1,\"contexts\":0}", "contexts", 1, 8 },
 };
 
 START_TEST(limits_that_are_wrong)
@@ -256,6 +258,7 @@ START_TEST(limits_that_are_wrong)
 	snprintf(parameters, sizeof(parameters), "{\"limits\":%s}", wrong_limits[_i].limits);
 	reply = client_call(client, M("Create"), parameters, DUNE_ERROR("InvalidLimit"));
 	ck_assert_str_eq(json_text_at(reply, "limit"), wrong_limits[_i].name);
+	ck_assert_int_eq(json_int_at(reply, "minimum"), wrong_limits[_i].minimum);
 	ck_assert_int_eq(json_int_at(reply, "maximum"), wrong_limits[_i].maximum);
 	json_object_put(reply);
 	ck_assert_uint_eq(count_contexts(client), 0);
@@ -354,10 +357,10 @@ START_TEST(ceilings_of_zero)
 	start("fake:none", "[quota user]\ncontexts = 1\n");
 	client_check(client, M("Create"), NULL,
 		     "{\"error\":\"io.dune.Manager.InvalidLimit\",\"parameters\":"
-		     "{\"limit\":\"vcpus\",\"maximum\":0}}");
+		     "{\"limit\":\"vcpus\",\"minimum\":1,\"maximum\":0}}");
 	client_check(client, M("Create"), "{\"limits\":{\"vcpus\":1}}",
 		     "{\"error\":\"io.dune.Manager.InvalidLimit\",\"parameters\":"
-		     "{\"limit\":\"vcpus\",\"maximum\":0}}");
+		     "{\"limit\":\"vcpus\",\"minimum\":1,\"maximum\":0}}");
 }
 END_TEST
 

@@ -830,6 +830,10 @@ START_TEST(other_limits)
 	json_object_put(client_call(alice, M("SetLimits"),
 				    "{\"name\":\"a\",\"limits\":{\"vcpus\":0}}",
 				    DUNE_ERROR("InvalidLimit")));
+	reply = client_call(alice, M("SetLimits"), "{\"name\":\"a\",\"limits\":{\"ept_pages\":63}}",
+			    DUNE_ERROR("InvalidLimit"));
+	ck_assert_int_eq(json_int_at(reply, "minimum"), 64);
+	json_object_put(reply);
 	json_object_put(client_call(alice, M("SetLimits"),
 				    "{\"name\":\"a\",\"limits\":{\"contexts\":1}}",
 				    VARLINK_ERROR("InvalidParameter")));
@@ -869,18 +873,18 @@ START_TEST(limits_below_use)
 	char row[256];
 	int alice, fd;
 
-	start("[quota user]\nprivate = 400K\nept = 400K\n"
+	start("[quota user]\nprivate = 400K\nept = 4M\n"
 	      "[context]\nprivate = 4K\nept = 256K\nvcpus = 1\n");
 	snprintf(row, sizeof(row), "%s%s:2", kept, service.config);
 	alice = client_new_as(&service, ALICE);
-	fd = create(alice, "{\"limits\":{\"private_pages\":80,\"ept_pages\":90}}");
+	fd = create(alice, "{\"limits\":{\"private_pages\":80,\"ept_pages\":924}}");
 	tell(fd, 'f');
-	set_limits(alice, "\"private_pages\":1,\"ept_pages\":1", NULL);
+	set_limits(alice, "\"private_pages\":1,\"ept_pages\":64", NULL);
 	refused(alice, "{\"limits\":{\"private_pages\":21}}", "user", "4001", "private_pages", 100,
 		80);
-	refused(alice, "{\"limits\":{\"ept_pages\":11}}", "user", "4001", "ept_pages", 100, 90);
+	refused(alice, "{\"limits\":{\"ept_pages\":101}}", "user", "4001", "ept_pages", 1024, 924);
 	ck_assert(has_row(alice, NULL, row));
-	close(create(alice, "{\"limits\":{\"private_pages\":20,\"ept_pages\":10}}"));
+	close(create(alice, "{\"limits\":{\"private_pages\":20,\"ept_pages\":100}}"));
 	/* Its growth is what is above that; what fits into it is none. */
 	set_limits(alice, "\"private_pages\":80", NULL);
 	ck_assert(has_row(alice, NULL, row));
@@ -890,8 +894,8 @@ START_TEST(limits_below_use)
 	ck_assert(has_row(alice, NULL, row));
 	/* What it has given back is there for others as soon as somebody needs it, */
 	tell(fd, 'g');
-	close(create(alice, "{\"limits\":{\"ept_pages\":99}}"));
-	refused(alice, "{\"limits\":{\"ept_pages\":100}}", "user", "4001", "ept_pages", 100, 1);
+	close(create(alice, "{\"limits\":{\"ept_pages\":960}}"));
+	refused(alice, "{\"limits\":{\"ept_pages\":961}}", "user", "4001", "ept_pages", 1024, 64);
 	/* or is shown, */
 	tell(fd, 'x');
 	ck_assert(!has_row(alice, NULL, row));

@@ -76,6 +76,8 @@ static void test_device(int device)
 		BAD(dune_create, limits[DUNE_LIMIT_PRIVATE], 1ull << 40, -ERANGE),
 		BAD(dune_create, limits[DUNE_LIMIT_CONTEXTS], 1ull << 40, -ERANGE),
 		BAD(dune_create, limits[DUNE_LIMIT_EPT], 262145, -ERANGE),
+		BAD(dune_create, limits[DUNE_LIMIT_EPT], 1, -ERANGE),
+		BAD(dune_create, limits[DUNE_LIMIT_EPT], DUNE_EPT_PAGES_MIN - 1, -ERANGE),
 		BAD(dune_create, name[0], 0x0a, -EINVAL),
 		BAD(dune_create, name[0], 0xff, -EINVAL),
 		BAD(dune_create, name[0], ' ', -EINVAL),
@@ -109,6 +111,11 @@ static void test_device(int device)
 		BAD(dune_set_limits, abi, 9, -EPROTONOSUPPORT),
 		BAD(dune_set_limits, flags, 1, -EINVAL),
 		BAD(dune_set_limits, id, 99, -ENOENT),
+	};
+	const struct bad bad_values[] = {
+		BAD(dune_set_limits, limits[DUNE_LIMIT_VCPUS], DUNE_MAX_VCPUS + 1, -ERANGE),
+		BAD(dune_set_limits, limits[DUNE_LIMIT_EPT], 262145, -ERANGE),
+		BAD(dune_set_limits, limits[DUNE_LIMIT_EPT], DUNE_EPT_PAGES_MIN - 1, -ERANGE),
 	};
 	const struct bad bad_report[] = {
 		BAD(dune_report, abi, 9, -EPROTONOSUPPORT),
@@ -152,6 +159,10 @@ static void test_device(int device)
 	fd = raw_create(device, 1000, "events");
 	stats.buffer = 8;
 	expect("stats to a bad address", call(device, DUNE_STATS, &stats), -EFAULT);
+	try_each(device, DUNE_SET_LIMITS, &limits, sizeof(limits), bad_values,
+		 sizeof(bad_values) / sizeof(*bad_values));
+	limits.limits[DUNE_LIMIT_EPT] = DUNE_EPT_PAGES_MIN;
+	expect("the least of EPT tables", call(device, DUNE_SET_LIMITS, &limits), 0);
 	kill.id = 1;
 	expect("kill of an unattached context", call(device, DUNE_KILL, &kill), -ESRCH);
 	expect("short read", read(device, event, sizeof(event)) < 0 ? -errno : 0, -EINVAL);
