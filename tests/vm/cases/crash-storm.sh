@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=dash source=../guest/guest-lib.sh
-# SIGKILL of the service at random points over live contexts, while users create, start, kill, list, watch and
-# close them: none lost, none leaked, the sums of quotas exact, counters only grow, ready again soon.
+# SIGKILL of the service at random points over live contexts, while users create, start, limit, kill, list, watch
+# and close them: none lost, none leaked, the sums of quotas exact, counters only grow, ready again soon.
 . /lib/guest-lib.sh
 
 # As many contexts as a user can have; amounts that nobody reaches, for they are counted only where they are named.

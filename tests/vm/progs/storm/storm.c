@@ -247,16 +247,18 @@ static unsigned int ready_ms(void)
 
 static void summarize(unsigned int rounds)
 {
-	unsigned int created = 0, dropped = 0;
+	unsigned int created = 0, changed = 0, dropped = 0;
 
 	for (int i = 0; i < STORM_WORKERS; i++) {
 		created += storm->workers[i].created;
+		changed += storm->workers[i].changed;
 		dropped += storm->workers[i].dropped;
 	}
 	qsort(taken_ms, rounds, sizeof(taken_ms[0]), compare);
-	printf("%u kills, %u operations, %u contexts created, %u calls without an answer; from the "
-	       "kill to the next answer, virtual: median %u ms, at most %u ms\n",
-	       rounds, operations(), created, dropped, taken_ms[rounds / 2], taken_ms[rounds - 1]);
+	printf("%u kills, %u operations, %u contexts created, %u limits changed, %u calls without an "
+	       "answer; from the kill to the next answer, virtual: median %u ms, at most %u ms\n",
+	       rounds, operations(), created, changed, dropped, taken_ms[rounds / 2],
+	       taken_ms[rounds - 1]);
 	if (!dropped)
 		storm_fail("no kill met a call");
 	if (taken_ms[rounds - 1] > ready_ms())

@@ -32,6 +32,8 @@ struct held {
 	enum held_state state;
 	bool kill_tried; /* by a call without an answer */
 	struct dune_client_limits limits;
+	struct dune_client_limits
+		unanswered; /* that it may have instead: their call got no answer; no vcpus: none */
 	uint64_t entries; /* as seen last */
 };
 
@@ -41,8 +43,8 @@ struct worker {
 	bool lasting;
 	volatile bool parked;
 	volatile unsigned int operations;
-	unsigned int attempted, created,
-		dropped; /* calls to create; answered; calls without an answer */
+	unsigned int attempted, created, changed,
+		dropped; /* calls to create; answered; likewise for limits; calls without an answer */
 	unsigned int nr;
 	struct held held[STORM_HELD_MAX];
 };

@@ -2,7 +2,7 @@
 /*
  * What has to hold whenever the workers of the storm stand still: the service lists what they
  * have, no more and no less, with the same programs; quotas and the module count exactly that;
- * counters have only grown. Changes nothing but the workers' last seen entries.
+ * counters have only grown. Changes nothing of the workers but the entries and limits seen last.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -85,14 +85,29 @@ static bool state_fits(const struct held *held, const struct dune_client_context
 	}
 }
 
+static bool are_limits(const struct dune_client_context *context,
+		       const struct dune_client_limits *limits)
+{
+	return context->limits.vcpus == limits->vcpus &&
+	       context->limits.private_pages == limits->private_pages &&
+	       context->limits.ept_pages == limits->ept_pages;
+}
+
+/* All of a change or nothing of it; from now on it is known which. */
+static bool limits_fit(struct held *held, const struct dune_client_context *context)
+{
+	if (held->unanswered.vcpus && are_limits(context, &held->unanswered))
+		held->limits = held->unanswered;
+	held->unanswered = (struct dune_client_limits){ 0 };
+	return are_limits(context, &held->limits);
+}
+
 static void check_context(const struct dune_client_context *context)
 {
 	struct worker *worker;
-	const struct held *held = find(context->id, &worker);
+	struct held *held = find(context->id, &worker);
 
-	if (context->owner != worker->uid || context->limits.vcpus != held->limits.vcpus ||
-	    context->limits.private_pages != held->limits.private_pages ||
-	    context->limits.ept_pages != held->limits.ept_pages)
+	if (context->owner != worker->uid || !limits_fit(held, context))
 		storm_fail("round %u: context %" PRIu64 " has another owner or other limits",
 			   round_number, context->id);
 	if (!state_fits(held, context))

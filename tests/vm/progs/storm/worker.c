@@ -96,14 +96,20 @@ static struct held *pick(enum held_state state)
 
 /* ---- what it does; each returns 0 or what the service's client did ---- */
 
+/* Never below what is used, so that quotas count the limits. */
+static struct dune_client_limits some_limits(void)
+{
+	return (struct dune_client_limits){ .vcpus = 1 + pick_below(3),
+					    .private_pages = PRIVATE_LEAST + pick_below(100),
+					    .ept_pages = EPT_LEAST + pick_below(100) };
+}
+
 static int create(struct held **ret_held)
 {
 	struct held *held = &me->held[me->nr];
 	int r;
 
-	*held = (struct held){ .limits = { .vcpus = 1 + pick_below(3),
-					   .private_pages = PRIVATE_LEAST + pick_below(100),
-					   .ept_pages = EPT_LEAST + pick_below(100) } };
+	*held = (struct held){ .limits = some_limits() };
 	me->attempted++;
 	r = dune_client_create(client, NULL, &held->limits, &held->id, &held->fd);
 	if (r < 0)
@@ -235,6 +241,23 @@ static int sampled(const struct dune_client_stats *stats, void *data)
 	return ++*samples == 2;
 }
 
+static int op_limit(void)
+{
+	struct held *held = me->nr ? &me->held[pick_below(me->nr)] : NULL;
+	int r;
+
+	if (!held || held->unanswered.vcpus)
+		return op_list();
+	held->unanswered = some_limits();
+	r = dune_client_set_limits(client, held->id, NULL, &held->unanswered);
+	if (r < 0)
+		return r;
+	held->limits = held->unanswered;
+	held->unanswered = (struct dune_client_limits){ 0 };
+	me->changed++;
+	return 0;
+}
+
 static int op_watch(void)
 {
 	struct dune_client *watcher;
@@ -252,8 +275,8 @@ static const struct {
 	int (*function)(void);
 	unsigned int weight;
 } operations[] = {
-	{ op_create, 4 }, { op_start, 4 }, { op_kill, 3 }, { op_end, 1 },
-	{ op_close, 3 },  { op_brief, 2 }, { op_list, 3 }, { op_watch, 1 },
+	{ op_create, 4 }, { op_start, 4 }, { op_kill, 3 },  { op_end, 1 },   { op_close, 3 },
+	{ op_brief, 2 },  { op_list, 3 },  { op_watch, 1 }, { op_limit, 4 },
 };
 
 static int operate(void)
