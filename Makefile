@@ -379,7 +379,7 @@ $(B)/fuzz/all.a: $(call fuzz_objs,$(FUZZ_SOURCES) $(wildcard libdune/client/*.c)
 	$(Q)rm -f $@ && $(AR) rcsD $@ $(filter %.o,$^)
 
 FUZZ_WRAP := -Wl,--wrap=getpwnam,--wrap=getgrnam
-FUZZ_WRAP_fuzz_connection := -Wl,--wrap=recvmsg,--wrap=sendmsg,--wrap=close,--wrap=poll,--wrap=getsockopt
+FUZZ_WRAP_fuzz_connection := -Wl,--wrap=recvmsg,--wrap=recv,--wrap=sendmsg,--wrap=close,--wrap=poll,--wrap=getsockopt,--wrap=setsockopt
 $(FUZZERS): $(B)/tests/fuzz/%: $(B)/fuzz/tests/fuzz/%.o $(B)/fuzz/all.a
 	$(call say,FUZZER,$@)
 	@mkdir -p $(@D)

@@ -21,19 +21,19 @@
 #include "tests/fuzz/answer.h"
 #include "tests/fuzz/require.h"
 
-#define CLIENT_FD  900 /* numbers that the system never gives here */
-#define PASSED_FD  1000
-#define PASSED_MAX 253
-#define KEPT	   8 /* contexts that the "client" holds */
+#define CLIENT_FD 900 /* numbers that the system never gives here */
+#define KEPT	  8 /* contexts that the "client" holds */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags);
+ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
 int __wrap_close(int fd);
 int __real_close(int fd);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout);
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *size);
 int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *size);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
 
 /* ---- the client ---- */
 
@@ -59,9 +59,11 @@ static const char *const calls[] = {
 static struct {
 	const uint8_t *data;
 	size_t size;
-	const char *chunk; /* what the next recvmsg gives */
+	const char *chunk; /* what can be read */
 	size_t chunk_size;
-	unsigned int chunk_fds;
+	size_t seen; /* bytes of it, by a look */
+	bool chunk_fds; /* descriptors come with it */
+	bool seen_fds;
 	bool ended;
 	bool known; /* process 1 */
 	int send_error; /* errno of the next sendmsg, once */
@@ -70,7 +72,6 @@ static struct {
 	size_t replies;
 	bool streamed; /* `more` was sent: replies have no number */
 	bool closed;
-	unsigned int passed_open;
 	struct varlink_input output;
 	int kept[KEPT];
 	unsigned int next_kept;
@@ -78,10 +79,11 @@ static struct {
 
 ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags)
 {
-	struct cmsghdr *header = message->msg_control;
 	size_t n = client.chunk_size;
 
-	require(fd == CLIENT_FD && !client.closed);
+	/* A look: nothing is taken, and descriptors have no place to go. */
+	require(fd == CLIENT_FD && !client.closed && !client.seen_fds);
+	require(flags == (MSG_PEEK | MSG_DONTWAIT) && !message->msg_controllen);
 	if (!n && !client.ended) {
 		errno = EAGAIN;
 		return -1;
@@ -89,29 +91,24 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags)
 	require(message->msg_iovlen == 1);
 	if (n > message->msg_iov[0].iov_len)
 		n = message->msg_iov[0].iov_len;
-	if (n) {
+	if (n)
 		memcpy(message->msg_iov[0].iov_base, client.chunk, n);
-		client.chunk += n;
-		client.chunk_size -= n;
-	}
-	message->msg_flags = 0;
-	if (!client.chunk_fds) {
-		message->msg_controllen = 0;
-		return (ssize_t)n;
-	}
-	require(message->msg_controllen >= CMSG_LEN(client.chunk_fds * sizeof(int)));
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(client.chunk_fds * sizeof(int));
-	message->msg_controllen = CMSG_SPACE(client.chunk_fds * sizeof(int));
-	for (unsigned int i = 0; i < client.chunk_fds; i++) {
-		int passed = PASSED_FD + (int)i;
-
-		memcpy(CMSG_DATA(header) + i * sizeof(int), &passed, sizeof(int));
-	}
-	client.passed_open += client.chunk_fds;
-	client.chunk_fds = 0;
+	client.seen = n;
+	client.seen_fds = n && client.chunk_fds;
+	message->msg_flags = client.seen_fds ? MSG_CTRUNC : 0;
 	return (ssize_t)n;
+}
+
+/* Takes what was seen; never a descriptor. */
+ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
+{
+	require(fd == CLIENT_FD && !client.closed && !client.seen_fds);
+	require(flags == MSG_DONTWAIT && size && size == client.seen);
+	memcpy(buffer, client.chunk, size);
+	client.chunk += size;
+	client.chunk_size -= size;
+	client.seen = 0;
+	return (ssize_t)size;
 }
 
 static void took_reply(const char *message, size_t size)
@@ -167,11 +164,6 @@ int __wrap_close(int fd)
 		client.closed = true;
 		return 0;
 	}
-	if (fd >= PASSED_FD && fd < PASSED_FD + PASSED_MAX) {
-		require(client.passed_open > 0);
-		client.passed_open--;
-		return 0;
-	}
 	return __real_close(fd);
 }
 
@@ -201,6 +193,13 @@ int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *size)
 	return 0;
 }
 
+/* Out-of-band bytes come with the others. */
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t size)
+{
+	require(fd == CLIENT_FD && level == SOL_SOCKET && name == SO_OOBINLINE);
+	return 0;
+}
+
 /* ---- what happens ---- */
 
 static struct manager manager;
@@ -215,13 +214,13 @@ static void run(int events)
 		schedule_run(&server.schedule);
 }
 
-static void deliver(const char *bytes, size_t size, unsigned int nr_fds)
+static void deliver(const char *bytes, size_t size, bool fds)
 {
 	for (size_t i = 0; i < size; i++)
 		client.calls_sent += !bytes[i];
 	client.chunk = bytes;
 	client.chunk_size = size;
-	client.chunk_fds = nr_fds;
+	client.chunk_fds = fds;
 	while (!client.closed && client.chunk_size) {
 		size_t before = client.chunk_size;
 
@@ -230,7 +229,9 @@ static void deliver(const char *bytes, size_t size, unsigned int nr_fds)
 		if (client.chunk_size == before)
 			break;
 	}
-	client.chunk_size = client.chunk_fds = 0;
+	require(!client.seen_fds || client.closed);
+	client.chunk_size = 0;
+	client.chunk_fds = false;
 }
 
 static void fire(ev_timer *timer)
@@ -248,7 +249,7 @@ static uint8_t next(void)
 	return *client.data++;
 }
 
-static void deliver_input(unsigned int nr_fds)
+static void deliver_input(bool fds)
 {
 	size_t n = next();
 	const char *bytes = (const char *)client.data;
@@ -257,7 +258,7 @@ static void deliver_input(unsigned int nr_fds)
 		n = client.size;
 	client.data += n;
 	client.size -= n;
-	deliver(bytes, n, nr_fds);
+	deliver(bytes, n, fds);
 }
 
 static void deliver_call(void)
@@ -267,21 +268,21 @@ static void deliver_call(void)
 
 	/* In two pieces, or more of it again and again. */
 	if (cut < size)
-		deliver(call, cut, 0);
+		deliver(call, cut, false);
 	if (cut < size && !client.closed)
-		deliver(call + cut, size - cut, 0);
+		deliver(call + cut, size - cut, false);
 	for (size_t i = size; i < cut && !client.closed; i += 32)
-		deliver(call, size, 0);
+		deliver(call, size, false);
 }
 
 static void step(uint8_t what)
 {
 	switch (what % 16) {
 	case 0 ... 3:
-		deliver_input(0);
+		deliver_input(false);
 		break;
 	case 4:
-		deliver_input(1 + next() % PASSED_MAX);
+		deliver_input(true);
 		break;
 	case 5 ... 8:
 		deliver_call();
@@ -321,10 +322,10 @@ static void start(void)
 	if (server.loop)
 		return;
 	config_defaults(&config);
+	config.calls_per_second = 0;
 	server.loop = ev_default_loop(EVFLAG_NOENV);
 	require(server.loop && manager_init(&manager, server.loop, &config, "fake") == 0);
 	server_init(&server, &manager, server.loop, none);
-	server.schedule.calls_per_second = 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -343,7 +344,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(client.streamed || client.replies <= client.calls_sent);
 	if (!client.closed)
 		connection_free(connection);
-	require(client.closed && !client.passed_open);
+	require(client.closed);
 	require(!server.output_bytes && !server.nr_streams && TAILQ_EMPTY(&server.connections));
 	require(!server.listeners[POLICY_PUBLIC].nr_connections);
 	require(!users_count(&server.users, 1000));

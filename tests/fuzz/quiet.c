@@ -10,7 +10,7 @@
 
 #include "duned/counters.h"
 
-static volatile int sink;
+static volatile unsigned int sink;
 
 static void __attribute__((format(printf, 2, 0)))
 swallow(enum message_id id, const char *format, va_list arguments)
@@ -18,13 +18,14 @@ swallow(enum message_id id, const char *format, va_list arguments)
 	char line[256];
 
 	counters_message(id);
-	sink += vsnprintf(line, sizeof(line), format, arguments);
+	sink += (unsigned int)vsnprintf(line, sizeof(line), format, arguments);
 }
 
 static void read_fields(const struct log_field *fields)
 {
 	for (; fields && fields->key; fields++)
-		sink += fields->text ? fields->text[0] : (int)fields->number;
+		sink += fields->text ? (unsigned char)fields->text[0] :
+				       (unsigned int)fields->number;
 }
 
 #define SWALLOW(id)                             \
