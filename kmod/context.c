@@ -44,13 +44,13 @@ static unsigned long ceiling(unsigned int which)
 	return READ_ONCE(dune_ceilings[which]);
 }
 
-/* Fills in ceilings for zeroes; -ERANGE above a ceiling, or for less than DUNE_EPT_PAGES_MIN. */
+/* Fills in ceilings for zeroes; -ERANGE above a ceiling unless it was so, or below DUNE_EPT_PAGES_MIN. */
 static int limits_resolve(const u64 *wanted, u64 *ret_limits)
 {
 	unsigned int i;
 
 	for (i = 0; i < DUNE_NR_LIMITS; i++)
-		if (wanted[i] > ceiling(i) ||
+		if ((wanted[i] > ceiling(i) && wanted[i] != ret_limits[i]) ||
 		    (i == DUNE_LIMIT_EPT && wanted[i] && wanted[i] < DUNE_EPT_PAGES_MIN))
 			return -ERANGE;
 	for (i = 0; i < DUNE_NR_LIMITS; i++)

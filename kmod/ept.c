@@ -580,6 +580,8 @@ static enum ept_result ept_look(struct dune_context *ctx, u64 gpa, u32 access,
 		return EPT_BAD;
 	/* Pairs with the locks where it changes: neither the slice nor the walk is older than it. */
 	ret_found->seq = smp_load_acquire(&ept->seq);
+	/* The slot is the guest's choice: no other memory is read, not even in speculation. */
+	slot &= DUNE_SLOTS_MAX - 1;
 	ret_found->hva = ((u64)(READ_ONCE(ept->slices[slot]) - 1) << DUNE_SLOT_SHIFT) +
 			 (gpa & (SLICE_SIZE - 1));
 	if (ret_found->hva >= TASK_SIZE_MAX)

@@ -13,7 +13,7 @@ struct dune_context;
 struct dune_vcpu;
 
 /* Slots per context at most, whatever the CPU's physical-address width: 4 TB of touched gigabytes. */
-#define DUNE_SLOTS_MAX	4096
+#define DUNE_SLOTS_MAX	4096	/* a power of two */
 
 #define EPT_READ	1u
 #define EPT_WRITE	2u

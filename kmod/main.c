@@ -73,7 +73,7 @@ CEILING(vcpus, DUNE_LIMIT_VCPUS, 0, DUNE_MAX_VCPUS,
 CEILING(private, DUNE_LIMIT_PRIVATE, 0, DUNE_PRIVATE_END >> PAGE_SHIFT,
 	"private memory of a context at most, in pages of 4 KB, 0 to 131072 (default 65536)");
 CEILING(ept, DUNE_LIMIT_EPT, DUNE_EPT_PAGES_MIN, 1 << 24,
-	"EPT tables of a context at most, in pages of 4 KB, 64 to 16777216 (default 262144)");
+	"EPT tables of a context at most, in pages of 4 KB, 320 to 16777216 (default 262144)");
 
 static const struct {
 	int (*init)(void);

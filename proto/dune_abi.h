@@ -113,8 +113,11 @@
 #define DUNE_LIMIT_CONTEXTS	3	/* contexts of this owner, this one included */
 #define DUNE_NR_LIMITS		4
 
-/* The least limit of EPT table pages: private memory, and one instruction with all its pages. */
-#define DUNE_EPT_PAGES_MIN	64
+/*
+ * The least limit of EPT table pages: private memory and the vcpu's own pages (261, however they are spread),
+ * the upper tables of all slots (7 more), and one instruction with all its pages.
+ */
+#define DUNE_EPT_PAGES_MIN	320
 
 /* Counters, index of dune_stats.counters. They only grow, but for the four DUNE_COUNT_*_NOW. */
 #define DUNE_COUNT_ENTRIES	0	/* VM entries that succeeded */
@@ -406,7 +409,10 @@ struct dune_report {
 	__u64 reserved[4];
 };
 
-/* DUNE_SET_LIMITS: lowering below use is allowed and only blocks growth. -ENOENT, -ERANGE as above. */
+/*
+ * DUNE_SET_LIMITS: lowering below use is allowed and only blocks growth. -ENOENT, -ERANGE as for DUNE_CREATE,
+ * but for what stays as it is.
+ */
 struct dune_set_limits {
 	__u32 abi;
 	__u32 flags;		/* 0 */

@@ -194,7 +194,8 @@ static void vmx_resume(void)
 }
 
 static struct syscore_ops vmx_syscore_ops = { .suspend = vmx_suspend, .resume = vmx_resume };
-static struct notifier_block vmx_reboot_notifier = { .notifier_call = vmx_reboot };
+/* Before KVM's, of priority 0, which turns VMX off under whoever still uses it. */
+static struct notifier_block vmx_reboot_notifier = { .notifier_call = vmx_reboot, .priority = 1 };
 
 /* ---- all CPUs ---- */
 

@@ -16,7 +16,7 @@ static void require_limits(const struct config_limits *limits)
 {
 	require(limits->vcpus >= 1 && limits->vcpus <= 240);
 	require(limits->private_pages >= 1 && limits->private_pages <= 131072);
-	require(limits->ept_pages >= 64 && limits->ept_pages <= 1 << 24);
+	require(limits->ept_pages >= 320 && limits->ept_pages <= 1 << 24);
 }
 
 static void require_rule(const struct quota_rule *rule)

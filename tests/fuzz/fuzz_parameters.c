@@ -148,7 +148,7 @@ static const struct value {
 	{ 'o', "{\"contexts\":0,\"create_rate\":1}" },
 	{ 'o', "{\"contexts\":-1,\"vcpus\":-1,\"private_pages\":-1,\"ept_pages\":-1}" },
 	{ 'o', "{\"vcpus\":0,\"private_pages\":0,\"ept_pages\":0}" },
-	{ 'o', "{\"vcpus\":1,\"private_pages\":1,\"ept_pages\":64,\"contexts\":1}" },
+	{ 'o', "{\"vcpus\":1,\"private_pages\":1,\"ept_pages\":320,\"contexts\":1}" },
 	{ 'o', "{\"vcpus\":100,\"private_pages\":32768,\"ept_pages\":262144}" },
 	{ 'o', "{\"vcpus\":3932161,\"create_rate\":1000001}" },
 	{ 'o', "{\"create_rate\":-1}" },

@@ -85,7 +85,7 @@ static const struct {
 	{ "[context]\nprivate = 513M", 2, 11, "513M", "private must be 1 to 131072 pages of 4K" },
 	{ "[context]\nprivate = 9223372036854775807T", 2, 11, "9223372036854775807T",
 	  "private must be 1 to 131072 pages of 4K" },
-	{ "[context]\nept = 128K", 2, 7, "128K", "ept must be 64 to 16777216 pages of 4K" },
+	{ "[context]\nept = 128K", 2, 7, "128K", "ept must be 320 to 16777216 pages of 4K" },
 	{ "[connections]\nper-user = 0", 2, 12, "0", "per-user must be 1 to 4096" },
 	{ "[access]\nadministrators = 1 no-such-user-here", 2, 20, "no-such-user-here",
 	  "administrators names no-such-user-here, who is not known here" },
@@ -199,7 +199,7 @@ static const struct {
 } contradictions[] = {
 	{ "[context]\nvcpus = 2\nvcpus-max = 1", "[context] vcpus is above vcpus-max" },
 	{ "[context]\nprivate = 2M\nprivate-max = 1M", "[context] private is above private-max" },
-	{ "[context]\nept = 2M\nept-max = 1M", "[context] ept is above ept-max" },
+	{ "[context]\nept = 4M\nept-max = 2M", "[context] ept is above ept-max" },
 	{ "[connections]\nper-host = 63", "[connections] per-user is above per-host" },
 };
 

@@ -243,9 +243,9 @@ static const struct {
 	{ "{\"vcpus\":101}", "vcpus", 1, 100 },
 	{ "{\"vcpus\":-1}", "vcpus", 1, 100 },
 	{ "{\"private_pages\":32769}", "private_pages", 1, 32768 },
-	{ "{\"ept_pages\":9223372036854775807}", "ept_pages", 64, 262144 },
-	{ "{\"ept_pages\":0}", "ept_pages", 64, 262144 },
-	{ "{\"ept_pages\":63}", "ept_pages", 64, 262144 },
+	{ "{\"ept_pages\":9223372036854775807}", "ept_pages", 320, 262144 },
+	{ "{\"ept_pages\":0}", "ept_pages", 320, 262144 },
+	{ "{\"ept_pages\":319}", "ept_pages", 320, 262144 },
 	{ "{\"contexts\":9}", "contexts", 1, 8 },
 	{ "{\"vcpus\":1,\"contexts\":0}", "contexts", 1, 8 },
 };

@@ -366,7 +366,7 @@ static void tell(int i, char command)
 /* The least limits for all that use as much as they may: also a start counts what they keep. */
 START_TEST(what_is_kept_in_spite_of_a_limit)
 {
-	const uint64_t wide[DUNE_NR_LIMITS] = { 1, 100, 100, 1 },
+	const uint64_t wide[DUNE_NR_LIMITS] = { 1, 100, 400, 1 },
 		       narrow[DUNE_NR_LIMITS] = { 1, 1, DUNE_EPT_PAGES_MIN, 1 };
 	const struct charge charge = { .uid = 1 };
 	struct ledger_entry *entry;

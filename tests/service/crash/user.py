@@ -9,9 +9,9 @@ from connection import Connection, Dropped, Wrong
 
 FIRST_UID = 20001               # of nobody
 MOST_HELD = 12                  # contexts of one user
-LEAST = {"vcpus": 1, "private_pages": 1, "ept_pages": 64}
-AT_FIRST = {"vcpus": (1, 4), "private_pages": (1, 64), "ept_pages": (64, 512)}
-CHANGED = {"vcpus": (1, 8), "private_pages": (1, 100), "ept_pages": (64, 700)}
+LEAST = {"vcpus": 1, "private_pages": 1, "ept_pages": 320}
+AT_FIRST = {"vcpus": (1, 4), "private_pages": (1, 64), "ept_pages": (320, 768)}
+CHANGED = {"vcpus": (1, 8), "private_pages": (1, 100), "ept_pages": (320, 960)}
 ATTACHED_PRIVATE = 17           # pages that a process has as soon as it is attached: tests/unit/fake_table.c
 
 

@@ -3,7 +3,7 @@
 # A context at its limit of EPT tables loses mappings and gets them again; it never has more tables than that.
 . /lib/guest-lib.sh
 
-printf '[context]\nept = 256K\n' >/tmp/duned.conf
+printf '[context]\nept = 1280K\n' >/tmp/duned.conf
 load_dune
 start_duned --config=/tmp/duned.conf
 expect as_user alice dunectl launch --name sparse -- /progs/sparse
@@ -18,7 +18,7 @@ wait $!
 expect_equal "status" $? 0
 note "most EPT pages seen: $peak"
 [ "$peak" -gt 10 ] || fail "the context was never seen"
-[ "$peak" -le 64 ] || fail "$peak EPT pages, with a limit of 64"
+[ "$peak" -le 320 ] || fail "$peak EPT pages, with a limit of 320"
 stop_duned
 wait_for 5 "allocations to return to zero" /progs/raw_info --zero
 expect rmmod dune

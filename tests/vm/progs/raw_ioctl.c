@@ -324,12 +324,35 @@ static void test_context(int device)
 	test_lock(create.ret_fd);
 }
 
+/* Private memory that is spread over all of its place has no more tables than the least limit. */
+static void test_sparse(int device)
+{
+	struct dune_create create = { .abi = DUNE_ABI_VERSION,
+				      .limits = { [DUNE_LIMIT_EPT] = DUNE_EPT_PAGES_MIN } };
+	struct dune_stats one;
+	struct dune_stats_call stats = { .abi = DUNE_ABI_VERSION,
+					 .buffer = (uint64_t)&one,
+					 .capacity = 1 };
+
+	if (ioctl(device, DUNE_CREATE, &create))
+		raw_die("create: %m");
+	expect("attach", raw_attach(create.ret_fd), 0);
+	for (uint64_t gpa = 0; gpa < DUNE_PRIVATE_END; gpa += 2 << 20)
+		expect("a byte in every 2 MB", raw_write(create.ret_fd, gpa, "x", 1), 0);
+	stats.after_id = create.ret_id - 1;
+	expect("stats", call(device, DUNE_STATS, &stats), 0);
+	printf("EPT pages of spread private memory: %llu\n",
+	       (unsigned long long)one.counters[DUNE_COUNT_EPT_NOW]);
+	expect("more than its bytes", one.counters[DUNE_COUNT_EPT_NOW] > 256, 1);
+	expect("at most 261", one.counters[DUNE_COUNT_EPT_NOW] <= 261, 1);
+}
+
 int main(void)
 {
-	void (*const parts[])(int) = { test_device, test_attach, test_context };
+	void (*const parts[])(int) = { test_device, test_attach, test_context, test_sparse };
 	int status = 0, all = 0;
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		fflush(stdout);
 		if (!fork()) {
 			int device = raw_device();
