@@ -172,18 +172,16 @@ int admit_rate(struct request *request, struct answer *answer, const struct char
 
 	rates_make_room(rates, count, taken.now_ns);
 	for (size_t i = 0; i < count; i++) {
-		int64_t wait_ns = RATE_PERIOD_NS;
 		struct rate_bucket *bucket;
+		int64_t wait_ns;
 		int r;
 
 		if (holding[i].maximum == QUOTA_UNLIMITED)
 			continue;
 		r = rates_get(rates, &holding[i].account, &bucket);
-		if (r == -ENOMEM)
+		if (r < 0)
 			return r;
-		/* More accounts created within a minute than can be told apart: later, then. */
-		if (!r)
-			wait_ns = rate_wait(bucket->full_ns, taken.now_ns, holding[i].maximum);
+		wait_ns = rate_wait(bucket->full_ns, taken.now_ns, holding[i].maximum);
 		if (wait_ns)
 			return answer_rate(request, answer, &holding[i], wait_ns);
 		taken.taken[taken.count].bucket = bucket;

@@ -54,6 +54,12 @@ void log_message(int priority, enum message_id id, const struct log_field *field
 		 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /*
+ * Counts as log_client_message() would, and writes nothing: for what its client must not be able to tell
+ * from something that is written.
+ */
+void log_client_nothing(uint32_t uid, enum message_id id);
+
+/*
  * The same, a warning that a client can cause at will: limited for each uid and for all of them, with
  * DUNE_UID added.
  */

@@ -89,9 +89,12 @@ int answer_device_failed(struct answer *answer, const char *operation, int error
 
 int answer_later(struct request *request, struct job *job, struct answer *answer)
 {
-	size_t room = worker_room(job);
-	int r = worker_submit(request->manager->worker, job);
+	size_t room;
+	int r;
 
+	job->of_root = request->peer->uid == 0;
+	room = worker_room(job);
+	r = worker_submit(request->manager->worker, job);
 	if (!r) {
 		answer->job = job;
 		return 1;

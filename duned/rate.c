@@ -73,12 +73,33 @@ const struct rate_bucket *rates_find(const struct rates *rates, const struct quo
 	return chain_find(chain_of(rates, account), account);
 }
 
+/* When some of them, of those that are full soonest, will be full. */
+static int64_t soonest(const struct rates *rates)
+{
+	int64_t first_ns = INT64_MAX, last_ns = 0;
+	const struct rate_bucket *bucket;
+
+	for (size_t i = 0; i < RATE_CHAINS; i++) {
+		LIST_FOREACH(bucket, &rates->chains[i], link)
+		{
+			if (bucket->full_ns < first_ns)
+				first_ns = bucket->full_ns;
+			if (bucket->full_ns > last_ns)
+				last_ns = bucket->full_ns;
+		}
+	}
+	return rates->count ? first_ns + (last_ns - first_ns) / RATE_FORGOTTEN : 0;
+}
+
 void rates_make_room(struct rates *rates, size_t count, int64_t now_ns)
 {
-	if (rates->count + count <= RATE_BUCKETS)
-		return;
-	for (size_t i = 0; i < RATE_CHAINS; i++)
-		chain_sweep(rates, &rates->chains[i], now_ns);
+	int64_t full_ns = now_ns;
+
+	while (rates->count + count > RATE_BUCKETS) {
+		for (size_t i = 0; i < RATE_CHAINS; i++)
+			chain_sweep(rates, &rates->chains[i], full_ns);
+		full_ns = soonest(rates);
+	}
 }
 
 int rates_get(struct rates *rates, const struct quota_key *account, struct rate_bucket **ret_bucket)
@@ -90,8 +111,6 @@ int rates_get(struct rates *rates, const struct quota_key *account, struct rate_
 		*ret_bucket = bucket;
 		return 0;
 	}
-	if (rates->count >= RATE_BUCKETS)
-		return -E2BIG;
 	bucket = calloc(1, sizeof(*bucket));
 	if (!bucket)
 		return -ENOMEM;

@@ -15,7 +15,8 @@
 #define RATE_PERIOD_NS 60000000000ll /* what a rate is per */
 #define RATE_MAX       1000000 /* the highest rate */
 #define RATE_CHAINS    4096 /* of the hash table; a power of two */
-#define RATE_BUCKETS   16384 /* accounts that may have created within the last minute */
+#define RATE_BUCKETS   16384 /* accounts that are told apart */
+#define RATE_FORGOTTEN 16 /* a part of the time until all are full; see rates_make_room() */
 
 struct rate_bucket {
 	LIST_ENTRY(rate_bucket) link;
@@ -49,11 +50,13 @@ void rates_done(struct rates *rates);
 const struct rate_bucket *rates_find(const struct rates *rates, const struct quota_key *account);
 
 /*
- * When there is no room for so many more, forgets the full ones; buckets from before may be gone.
+ * When there is no room for so many more, forgets the full ones, and if they don't do, those that are full
+ * soonest, which gives their accounts a token or so: who creates under ever new accounts keeps nobody else
+ * from creating. Buckets from before may be gone.
  */
 void rates_make_room(struct rates *rates, size_t count, int64_t now_ns);
 
-/* The account's bucket, made if need be. -ENOMEM; -E2BIG when there are too many. */
+/* The account's bucket, made if need be, for which room was made. -ENOMEM. */
 int rates_get(struct rates *rates, const struct quota_key *account,
 	      struct rate_bucket **ret_bucket);
 

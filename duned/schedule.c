@@ -11,15 +11,20 @@
 
 /* ---- rate of calls ---- */
 
+static int64_t rate(const struct schedule *schedule)
+{
+	return schedule->calls_per_second ? *schedule->calls_per_second : 0;
+}
+
 /* The bucket is the time at which it will be full again; it has no token from a second before. */
 bool schedule_take_call(struct schedule *schedule, struct user *user, bool privileged)
 {
 	int64_t now, step;
 
-	if (privileged || !schedule->calls_per_second)
+	if (privileged || !rate(schedule))
 		return true;
 	now = schedule->clock();
-	step = CLOCK_SECOND_NS / schedule->calls_per_second;
+	step = CLOCK_SECOND_NS / rate(schedule);
 	if (user->calls_full_ns < now)
 		user->calls_full_ns = now;
 	user->calls_full_ns += step;
@@ -28,9 +33,8 @@ bool schedule_take_call(struct schedule *schedule, struct user *user, bool privi
 
 static bool has_call(const struct schedule *schedule, const struct user *user, int64_t now)
 {
-	return !schedule->calls_per_second ||
-	       user->calls_full_ns + CLOCK_SECOND_NS / schedule->calls_per_second <=
-		       now + CLOCK_SECOND_NS;
+	return !rate(schedule) ||
+	       user->calls_full_ns + CLOCK_SECOND_NS / rate(schedule) <= now + CLOCK_SECOND_NS;
 }
 
 /* ---- queues ---- */
@@ -113,9 +117,9 @@ static void wait_for_rate(struct schedule *schedule, struct user *user, int64_t 
 	user->rate_logged_ns = now;
 	log_client_message(user->uid, MESSAGE_CALL_RATE,
 			   LOG_FIELDS(LOG_TEXT("DUNE_LIMIT", "calls_per_second"),
-				      LOG_NUMBER("DUNE_MAXIMUM", schedule->calls_per_second)),
+				      LOG_NUMBER("DUNE_MAXIMUM", rate(schedule))),
 			   "its calls have to wait: more than %lld in a second",
-			   (long long)schedule->calls_per_second);
+			   (long long)rate(schedule));
 }
 
 /* Has the first user of the round time? If not, it is the last now. */
@@ -154,17 +158,27 @@ static int64_t run_user(struct schedule *schedule, struct user *user, int64_t no
 	return after;
 }
 
+/* One turn of the admin socket, unless it has had its part and others wait. */
+static bool run_urgent(struct schedule *schedule, int64_t *left_ns, int64_t *now)
+{
+	int64_t before = *now;
+
+	if (TAILQ_EMPTY(&schedule->urgent) || (*left_ns <= 0 && !TAILQ_EMPTY(&schedule->round)))
+		return false;
+	run_turn(&schedule->urgent);
+	*now = schedule->clock();
+	*left_ns -= *now - before;
+	return true;
+}
+
 void schedule_run(struct schedule *schedule)
 {
-	int64_t start = schedule->clock(), now = start;
+	int64_t start = schedule->clock(), now = start, urgent_ns = SCHEDULE_URGENT_NS;
 	struct user *user;
 
 	while (now - start < SCHEDULE_ROUND_NS) {
-		if (!TAILQ_EMPTY(&schedule->urgent)) {
-			run_turn(&schedule->urgent);
-			now = schedule->clock();
+		if (run_urgent(schedule, &urgent_ns, &now))
 			continue;
-		}
 		user = TAILQ_FIRST(&schedule->round);
 		if (!user)
 			break;

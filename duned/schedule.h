@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Whose turn it is. Connections that have something to do take turns: those of the admin socket
- * first, then user by user, each for its share of time, and within a user one after the other. So
+ * first, for half of the time when others wait, then user by user, each for its share of time, and within a user one after the other. So
  * what one uid does, with however many connections, moves the others by no more than one more uid
  * would. Owns the queues; must never run a turn from within another.
  */
@@ -16,6 +16,7 @@
 
 #define SCHEDULE_QUANTUM_NS	100000		/* of a user, before others come */
 #define SCHEDULE_ROUND_NS	400000		/* of all, before the loop looks for news */
+#define SCHEDULE_URGENT_NS	200000		/* of that, for the admin socket when others wait */
 #define SCHEDULE_DEBT_NS	20000000	/* the most that a user can be behind */
 #define SCHEDULE_WAKE_S		0.005	/* how often those who wait for their rate are looked at */
 #define SCHEDULE_LOG_NS		10000000000	/* between two messages about one user's rate */
@@ -39,7 +40,8 @@ struct schedule {
 	struct user_queue round;	/* users that have turns queued */
 	struct user_queue waiting;	/* those that have used up their rate of calls */
 	uint64_t epoch;		/* grows when nobody has anything to do: debts are forgotten */
-	int64_t calls_per_second;	/* of one user; 0: as many as there is time for */
+	/* Of one user, as it is now; 0, or NULL: as many as there is time for. */
+	const int64_t *calls_per_second;
 	int64_t (*clock)(void);	/* ns; tests have their own */
 };
 

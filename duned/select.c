@@ -52,6 +52,13 @@ static int deny(const struct request *request, struct answer *answer, uint64_t i
 						 DUNE_ERROR("NoSuchContext"));
 }
 
+/* Nobody has it. Totals, which everybody may see, must not tell that from what deny() refuses. */
+static int answer_none(const struct request *request, struct answer *answer)
+{
+	log_client_nothing(request->peer->uid, MESSAGE_ACCESS_DENIED);
+	return answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
+}
+
 /* ---- by id ---- */
 
 static int select_by_id(struct request *request, int64_t id, struct answer *answer,
@@ -70,7 +77,7 @@ static int select_by_id(struct request *request, int64_t id, struct answer *answ
 		return 1;
 	if (!r)
 		return deny(request, answer, stats.id, stats.owner);
-	return answer_error_plain(answer, DUNE_ERROR("NoSuchContext"));
+	return answer_none(request, answer);
 }
 
 /* ---- by name ---- */
@@ -163,7 +170,7 @@ static int search_end(struct search *search, struct dune_stats *ret_stats)
 		return 1;
 	if (search->denied_id)
 		return deny(request, search->answer, search->denied_id, search->denied_owner);
-	return answer_error_plain(search->answer, DUNE_ERROR("NoSuchContext"));
+	return answer_none(request, search->answer);
 }
 
 static int select_by_name(struct request *request, const char *name, struct answer *answer,

@@ -55,10 +55,10 @@ struct refusal {
 static struct refusal admin_limit(const struct listener *listener, const struct peer *peer)
 {
 	const struct connection *connection;
-	size_t own = 0;
+	size_t maximum = SERVER_ADMIN_MAX - (peer->uid ? SERVER_ADMIN_ROOT : 0), own = 0;
 
-	if (listener->nr_connections >= SERVER_ADMIN_MAX)
-		return (struct refusal){ "connections", SERVER_ADMIN_MAX,
+	if (listener->nr_connections >= maximum)
+		return (struct refusal){ "connections", (int64_t)maximum,
 					 listener->nr_connections };
 	if (peer->uid == 0)
 		return (struct refusal){ 0 };
@@ -172,8 +172,6 @@ struct connection *server_admit(struct server *server, enum policy_socket socket
 		return NULL;
 	}
 	uid = peer.uid;
-	/* The configuration may be another one by now. */
-	server->schedule.calls_per_second = server->manager->config.calls_per_second;
 	connection = connection_new(server, fd, &peer);
 	if (!connection) {
 		log_client_message(uid, MESSAGE_RESOURCES, NULL, "refused: out of memory");
@@ -254,6 +252,7 @@ void server_init(struct server *server, struct manager *manager, struct ev_loop 
 	TAILQ_INIT(&server->connections);
 	users_init(&server->users);
 	schedule_init(&server->schedule, loop);
+	server->schedule.calls_per_second = &manager->config.calls_per_second;
 	for (int i = 0; i < NR_POLICY_SOCKETS; i++)
 		listener_init(server, (enum policy_socket)i, fds[i]);
 }

@@ -22,7 +22,8 @@
 #define SERVER_PAUSE_LOG_S	10.0	/* between two messages about that */
 #define SERVER_ROOT_RESERVE	16	/* of the host's maximum, for root only */
 #define SERVER_ADMIN_MAX	32	/* connections to the admin socket ... */
-#define SERVER_ADMIN_USER_MAX	8	/* ... and of one administrator; root has all of them */
+#define SERVER_ADMIN_ROOT	8	/* ... of which so many are kept for root, ... */
+#define SERVER_ADMIN_USER_MAX	8	/* ... and of one administrator */
 #define SERVER_STREAMS		1024	/* calls with `more` that are being answered ... */
 #define SERVER_USER_STREAMS	64	/* ... and of one user, or half of its connections */
 #define SERVER_OUTPUT		(128 << 20)	/* bytes that wait: calls wait too ... */

@@ -47,7 +47,8 @@ int stream_check(struct connection *connection, struct answer *answer)
 
 	if (used >= maximum) {
 		limit = "streams_per_user";
-	} else if (server->nr_streams >= SERVER_STREAMS) {
+	} else if (connection->peer.socket != POLICY_ADMIN &&
+		   server->nr_streams >= SERVER_STREAMS) {
 		limit = "streams";
 		maximum = SERVER_STREAMS;
 		used = server->nr_streams;

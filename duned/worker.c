@@ -118,7 +118,9 @@ size_t worker_room(const struct job *job)
 {
 	if (job->of_service)
 		return SIZE_MAX;
-	return job->of_onlooker ? WORKER_ONLOOKERS : WORKER_QUEUE;
+	if (job->of_onlooker)
+		return WORKER_ONLOOKERS;
+	return job->of_root ? WORKER_QUEUE : WORKER_QUEUE - WORKER_ROOT;
 }
 
 int worker_submit(struct worker *worker, struct job *job)

@@ -14,6 +14,7 @@
 
 #define WORKER_QUEUE	 64 /* jobs of clients that wait or are being done */
 #define WORKER_ONLOOKERS 8 /* of those, before a client that may only look has to come back */
+#define WORKER_ROOT	 8 /* of the first, kept for root */
 #define WORKER_STOP_S	 5 /* that the end waits for those that were begun */
 #define WORKER_NAME	 "duned-worker" /* of the thread */
 
@@ -41,6 +42,7 @@ struct job {
 	bool released;
 	bool of_service;
 	bool of_onlooker; /* of one that may only look */
+	bool of_root;
 	void (*ready)(void *data);
 	void *data;
 };
@@ -59,7 +61,8 @@ bool worker_free(struct worker *worker);
 
 /*
  * How many jobs of clients there may be before this one is refused: those who only look can't take the
- * room of those who administrate. The service's own always find room: there is one at most.
+ * room of those who administrate, nor these root's. The service's own always find room: there is one at
+ * most.
  */
 size_t worker_room(const struct job *job);
 

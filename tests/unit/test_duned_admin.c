@@ -15,7 +15,7 @@ static struct service service, admin;
 static void setup(void)
 {
 	service_setup(&service);
-	file_write(service.config, "[access]\nadministrators = 4003\n");
+	file_write(service.config, "[access]\nadministrators = 4003 4004 4005 4006\n");
 }
 
 static void start(void)
@@ -79,6 +79,26 @@ START_TEST(limits_of_connections)
 }
 END_TEST
 
+/* However many administrators there are. */
+START_TEST(some_are_kept_for_root)
+{
+	int fds[SERVER_ADMIN_MAX];
+
+	start();
+	ck_assert_int_eq(chmod(admin.socket, 0666), 0);
+	for (int i = 0; i < SERVER_ADMIN_MAX - SERVER_ADMIN_ROOT; i++)
+		fds[i] = client_new_as(&admin, ADMINISTRATOR + (uid_t)(i / SERVER_ADMIN_USER_MAX));
+	expect_refused(client_new_as(&admin, ADMINISTRATOR + 3), "connections",
+		       SERVER_ADMIN_MAX - SERVER_ADMIN_ROOT);
+	for (int i = SERVER_ADMIN_MAX - SERVER_ADMIN_ROOT; i < SERVER_ADMIN_MAX; i++)
+		fds[i] = client_new(&admin);
+	expect_answer(fds[SERVER_ADMIN_MAX - 1]);
+	expect_refused(client_new(&admin), "connections", SERVER_ADMIN_MAX);
+	for (int i = 0; i < SERVER_ADMIN_MAX; i++)
+		close(fds[i]);
+}
+END_TEST
+
 /* tests/unit/gate_shim.c says which mode a socket has as soon as it is there. */
 START_TEST(modes_from_the_beginning)
 {
@@ -102,6 +122,7 @@ int main(void)
 		puts("SKIP duned_admin: needs root to be several users");
 	} else {
 		tcase_add_test(tests, limits_of_connections);
+		tcase_add_test(tests, some_are_kept_for_root);
 		tcase_add_test(tests, modes_from_the_beginning);
 	}
 	suite_add_tcase(suite, tests);

@@ -5,6 +5,7 @@
  */
 #include <grp.h>
 
+#include "duned/log.h"
 #include "duned/worker.h"
 #include "tests/unit/suite.h"
 #include "tests/unit/test_duned_run.h"
@@ -130,16 +131,16 @@ START_TEST(sums_of_each_resource)
 	} rows[] = {
 		{ "vcpus", "{\"limits\":{\"vcpus\":3}}", 5 },
 		{ "private_pages", "{\"limits\":{\"private_pages\":3}}", 5 },
-		{ "ept_pages", "{\"limits\":{\"ept_pages\":75}}", 128 },
+		{ "ept_pages", "{\"limits\":{\"ept_pages\":375}}", 640 },
 	};
 	int fd;
 
-	start("[quota user]\nvcpus = 5\n[quota host]\nprivate = 20K\n[quota user 0]\nept = 512K\n"
-	      "[context]\nvcpus = 1\nprivate = 4K\nept = 256K\n");
+	start("[quota user]\nvcpus = 5\n[quota host]\nprivate = 20K\n[quota user 0]\nept = 2560K\n"
+	      "[context]\nvcpus = 1\nprivate = 4K\nept = 1280K\n");
 	for (int i = 0; i < NR_ROWS(rows); i++) {
 		fd = create(root, rows[i].limits);
 		refused(root, rows[i].limits, i == 1 ? "host" : "user", i == 1 ? NULL : "0",
-			rows[i].resource, rows[i].maximum, i == 2 ? 75 : 3);
+			rows[i].resource, rows[i].maximum, i == 2 ? 375 : 3);
 		close(fd);
 		fd = create(root, rows[i].limits);
 		close(fd);
@@ -719,10 +720,20 @@ START_TEST(calls_that_wait_have_a_limit)
 	static const char call[] = "{\"scope\":\"host\",\"budget\":{\"contexts\":5}}";
 	int fds[WORKER_QUEUE + 1];
 
-	start_slow("[connections]\nper-user = 100\n");
+	start_slow("[connections]\nper-user = 100\n[access]\nadministrators = 4002\n");
 	file_write(gate, "");
 	for (int i = 0; i <= WORKER_QUEUE; i++) {
-		fds[i] = client_new(&service);
+		/* An administrator does not get the last places, which are root's. */
+		fds[i] = i < WORKER_QUEUE - WORKER_ROOT ? client_new_as(&service, BOB) :
+							  client_new(&service);
+		if (i == WORKER_QUEUE - WORKER_ROOT) {
+			int more = client_new_as(&service, BOB);
+
+			client_send_call(more, M("SetQuota"), call, 0);
+			ck_assert_ptr_nonnull(
+				strstr(client_receive(more), "\"maximum\":56,\"used\":56"));
+			close(more);
+		}
 		client_send_call(fds[i], M("SetQuota"), call, 0);
 		/* The one before is there. */
 		json_object_put(client_call(root, M("Info"), NULL, NULL));
@@ -830,9 +841,10 @@ START_TEST(other_limits)
 	json_object_put(client_call(alice, M("SetLimits"),
 				    "{\"name\":\"a\",\"limits\":{\"vcpus\":0}}",
 				    DUNE_ERROR("InvalidLimit")));
-	reply = client_call(alice, M("SetLimits"), "{\"name\":\"a\",\"limits\":{\"ept_pages\":63}}",
+	reply = client_call(alice, M("SetLimits"),
+			    "{\"name\":\"a\",\"limits\":{\"ept_pages\":319}}",
 			    DUNE_ERROR("InvalidLimit"));
-	ck_assert_int_eq(json_int_at(reply, "minimum"), 64);
+	ck_assert_int_eq(json_int_at(reply, "minimum"), 320);
 	json_object_put(reply);
 	json_object_put(client_call(alice, M("SetLimits"),
 				    "{\"name\":\"a\",\"limits\":{\"contexts\":1}}",
@@ -866,6 +878,47 @@ static void tell(int context_fd, char command)
 	ck_assert_int_eq(write(context_fd, &command, 1), 1);
 }
 
+/* What Totals tells of a call, all of it but the time and the calls themselves. */
+static void count_denied(int fd, int64_t counts[2])
+{
+	struct json_object *reply = client_call(fd, M("Totals"), NULL, NULL);
+
+	counts[0] = json_int_at(reply, "messages.access_denied");
+	counts[1] = json_int_at(reply, "service.log_limited");
+	json_object_put(reply);
+}
+
+/* Who asks for a context that is somebody else's learns nothing, also by what everybody may see. */
+START_TEST(totals_tell_nothing_of_others)
+{
+	static const char *const asked[] = {
+		"{\"name\":\"payroll\"}",
+		"{\"name\":\"nothing\"}",
+		"{\"id\":1}",
+		"{\"id\":77}",
+	};
+	int64_t before[2], after[2];
+	int alice, bob, fd;
+
+	start("");
+	alice = client_new_as(&service, ALICE);
+	bob = client_new_as(&service, BOB);
+	fd = create(alice, "{\"name\":\"payroll\"}");
+	/* Until long after the journal is no longer written to. */
+	for (int i = 0; i < 100; i++) {
+		count_denied(bob, before);
+		json_object_put(client_call(bob, M("Inspect"), asked[i % NR_ROWS(asked)],
+					    DUNE_ERROR("NoSuchContext")));
+		count_denied(bob, after);
+		ck_assert_int_eq(after[0], before[0] + 1);
+		ck_assert_int_eq(after[1], before[1] + (i >= LOG_CLIENT_BURST));
+	}
+	close(fd);
+	close(alice);
+	close(bob);
+}
+END_TEST
+
 /* A context keeps what it uses when its limit falls below that, so its quota does not get it back. */
 START_TEST(limits_below_use)
 {
@@ -873,18 +926,18 @@ START_TEST(limits_below_use)
 	char row[256];
 	int alice, fd;
 
-	start("[quota user]\nprivate = 400K\nept = 4M\n"
-	      "[context]\nprivate = 4K\nept = 256K\nvcpus = 1\n");
+	start("[quota user]\nprivate = 400K\nept = 16M\n"
+	      "[context]\nprivate = 4K\nept = 1280K\nvcpus = 1\n");
 	snprintf(row, sizeof(row), "%s%s:2", kept, service.config);
 	alice = client_new_as(&service, ALICE);
-	fd = create(alice, "{\"limits\":{\"private_pages\":80,\"ept_pages\":924}}");
+	fd = create(alice, "{\"limits\":{\"private_pages\":80,\"ept_pages\":3496}}");
 	tell(fd, 'f');
-	set_limits(alice, "\"private_pages\":1,\"ept_pages\":64", NULL);
+	set_limits(alice, "\"private_pages\":1,\"ept_pages\":320", NULL);
 	refused(alice, "{\"limits\":{\"private_pages\":21}}", "user", "4001", "private_pages", 100,
 		80);
-	refused(alice, "{\"limits\":{\"ept_pages\":101}}", "user", "4001", "ept_pages", 1024, 924);
+	refused(alice, "{\"limits\":{\"ept_pages\":601}}", "user", "4001", "ept_pages", 4096, 3496);
 	ck_assert(has_row(alice, NULL, row));
-	close(create(alice, "{\"limits\":{\"private_pages\":20,\"ept_pages\":100}}"));
+	close(create(alice, "{\"limits\":{\"private_pages\":20,\"ept_pages\":600}}"));
 	/* Its growth is what is above that; what fits into it is none. */
 	set_limits(alice, "\"private_pages\":80", NULL);
 	ck_assert(has_row(alice, NULL, row));
@@ -894,8 +947,8 @@ START_TEST(limits_below_use)
 	ck_assert(has_row(alice, NULL, row));
 	/* What it has given back is there for others as soon as somebody needs it, */
 	tell(fd, 'g');
-	close(create(alice, "{\"limits\":{\"ept_pages\":960}}"));
-	refused(alice, "{\"limits\":{\"ept_pages\":961}}", "user", "4001", "ept_pages", 1024, 64);
+	close(create(alice, "{\"limits\":{\"ept_pages\":3776}}"));
+	refused(alice, "{\"limits\":{\"ept_pages\":3777}}", "user", "4001", "ept_pages", 4096, 320);
 	/* or is shown, */
 	tell(fd, 'x');
 	ck_assert(!has_row(alice, NULL, row));
@@ -941,6 +994,7 @@ int main(void)
 		tcase_add_test(tests, check_points_at_it);
 		tcase_add_test(tests, check_knows_the_run_time_quotas);
 		tcase_add_test(tests, other_limits);
+		tcase_add_test(tests, totals_tell_nothing_of_others);
 		tcase_add_test(tests, limits_below_use);
 	}
 	suite_add_tcase(suite, tests);

@@ -383,8 +383,6 @@ START_TEST(buckets)
 		ck_assert_int_eq(rates_get(&rates, &key, &bucket), 0);
 		bucket->full_ns = key.id;
 	}
-	rates_make_room(&rates, 1, 0);
-	ck_assert_int_eq(rates_get(&rates, &key, &bucket), -E2BIG);
 	/* The first 100 are full again. */
 	rates_make_room(&rates, 1, 100);
 	ck_assert_int_eq(rates_get(&rates, &key, &bucket), 0);
@@ -396,6 +394,35 @@ START_TEST(buckets)
 	/* The same pid, used again. */
 	key.start = 5;
 	ck_assert_ptr_null(rates_find(&rates, &key));
+	rates_done(&rates);
+}
+END_TEST
+
+/* More accounts than are told apart: those that are full soonest are forgotten, the others kept. */
+START_TEST(more_accounts_than_buckets)
+{
+	struct quota_key key = { .scope = QUOTA_PROCESS };
+	struct rate_bucket *bucket;
+	struct rates rates;
+	int kept = 0;
+
+	ck_assert_int_eq(rates_init(&rates), 0);
+	for (key.id = 1; key.id <= 2 * RATE_BUCKETS; key.id++) {
+		rates_make_room(&rates, 3, 0);
+		ck_assert_uint_le(rates.count + 3, RATE_BUCKETS);
+		ck_assert_int_eq(rates_get(&rates, &key, &bucket), 0);
+		/* Every other one has nothing left, the others lack a token. */
+		bucket->full_ns = key.id % 2 ? 60 * SECOND : SECOND;
+		if (key.id % 2)
+			kept++;
+		if (kept == RATE_BUCKETS / 2)
+			break;
+	}
+	for (uint32_t id = 1; id <= key.id; id += 2) {
+		const struct quota_key spent = { .scope = QUOTA_PROCESS, .id = id };
+
+		ck_assert_ptr_nonnull(rates_find(&rates, &spent));
+	}
 	rates_done(&rates);
 }
 END_TEST
@@ -416,6 +443,7 @@ int main(void)
 	tcase_add_test(tests, a_bucket);
 	tcase_add_test(tests, one_a_minute);
 	tcase_add_test(tests, buckets);
+	tcase_add_test(tests, more_accounts_than_buckets);
 	suite_add_tcase(suite, tests);
 	return suite_run(suite);
 }

@@ -18,7 +18,7 @@ struct worker {
 	int64_t cost_ns;
 	int64_t spent_ns;
 	unsigned int turns;
-	unsigned int left;	/* turns after which it has nothing to do any more */
+	unsigned int left; /* turns after which it has nothing to do any more */
 	bool takes_calls;
 };
 
@@ -204,12 +204,36 @@ START_TEST(what_is_urgent_goes_first)
 }
 END_TEST
 
+/* An administrator who never stops asking has half of the time. */
+START_TEST(what_is_urgent_leaves_time)
+{
+	struct worker urgent = { .turn = { .run = work, .urgent = true },
+				 .cost_ns = 10 * US,
+				 .left = UINT32_MAX },
+		      other;
+
+	urgent.turn.user = users_get(&users, 9);
+	schedule_add(&schedule, &urgent.turn);
+	run_for(100 * MS);
+	/* As long as nobody else is there, all of it. */
+	ck_assert_int_ge(urgent.spent_ns, 100 * MS);
+	worker_start(&other, 1, 10 * US);
+	urgent.spent_ns = 0;
+	run_for(100 * MS);
+	ck_assert_int_ge(urgent.spent_ns, 45 * MS);
+	ck_assert_int_ge(other.spent_ns, 45 * MS);
+	worker_stop(&other);
+	worker_stop(&urgent);
+}
+END_TEST
+
 /* A hundred calls in a second; whoever else is there goes on. */
 START_TEST(rate_of_calls)
 {
 	struct worker limited, free_one;
+	int64_t calls_per_second = 100;
 
-	schedule.calls_per_second = 100;
+	schedule.calls_per_second = &calls_per_second;
 	worker_start(&limited, 1, 10 * US);
 	limited.takes_calls = true;
 	worker_start(&free_one, 2, 10 * US);
@@ -283,6 +307,7 @@ int main(void)
 	tcase_add_test(tests, a_debt_holds_back_only_for_others);
 	tcase_add_test(tests, coming_back_gains_nothing);
 	tcase_add_test(tests, what_is_urgent_goes_first);
+	tcase_add_test(tests, what_is_urgent_leaves_time);
 	tcase_add_test(tests, rate_of_calls);
 	tcase_add_test(tests, nothing_to_do);
 	tcase_add_test(tests, uids_that_have_gone);
