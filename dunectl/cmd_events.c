@@ -94,12 +94,17 @@ static void format_time(uint64_t time_usec, char text[16])
 /* What else there is to say about an event. */
 static void print_details(const struct dune_client_event *event)
 {
+	if (event->cause) {
+		printf("  ");
+		output_text(event->cause, 0);
+	}
 	if (event->cause && event->rip)
-		printf("  %s at %#" PRIx64, event->cause, event->rip);
-	else if (event->cause)
-		printf("  %s", event->cause);
-	if (event->limit)
-		printf("  %s %" PRIu64, event->limit, event->maximum);
+		printf(" at %#" PRIx64, event->rip);
+	if (event->limit) {
+		printf("  ");
+		output_text(event->limit, 0);
+		printf(" %" PRIu64, event->maximum);
+	}
 }
 
 static void print_event(const struct dunectl *ctl, const struct dune_client_event *event)

@@ -11,6 +11,14 @@
 
 #include "dunectl/dunectl.h"
 
+/* Half of U+0080 to U+009F, which terminals obey as they do escape sequences. */
+static bool is_c1(const char *at)
+{
+	const unsigned char *bytes = (const unsigned char *)at;
+
+	return bytes[0] == 0xc2 && bytes[1] >= 0x80 && bytes[1] <= 0x9f;
+}
+
 static void print_line(const char *prefix, const char *format, va_list arguments)
 {
 	char line[1024];
@@ -19,7 +27,7 @@ static void print_line(const char *prefix, const char *format, va_list arguments
 	vsnprintf(line, sizeof(line), format, arguments);
 	length = strlen(line);
 	for (size_t i = 0; i < length; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f || is_c1(line + i))
 			line[i] = '?';
 	fflush(stdout);
 	fprintf(stderr, "%s: %s\n", prefix, line);

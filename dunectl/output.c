@@ -66,6 +66,13 @@ bool output_as_json(const struct output *output, struct json_object *value)
 	return true;
 }
 
+/* What a service says is no sequence for the terminal. */
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		*text = *text >= ' ' && *text <= '~' ? *text : '?';
+}
+
 static void format_text(const char *text, char cell[CELL_MAX])
 {
 	size_t i;
@@ -100,6 +107,7 @@ static void format_array(struct json_object *array, char cell[CELL_MAX])
 		used += (size_t)snprintf(
 			cell + used, CELL_MAX - used, "%s%s", i ? " " : "",
 			json_object_get_string(json_object_array_get_idx(array, i)));
+	make_printable(cell);
 }
 
 static void format_cell(struct json_object *value, enum output_format format, char cell[CELL_MAX])

@@ -142,6 +142,17 @@ _Noreturn static void run_child(const char *loader, char *const arguments[], int
 	_exit(STATUS_LAUNCH);
 }
 
+/*
+ * The terminal's signals go to the whole foreground group, the program included; but a hangup to the session's
+ * leader alone, and an alarm that was set before to whom it was set for.
+ */
+static bool went_to_group(const siginfo_t *info)
+{
+	if (info->si_signo == SIGHUP)
+		return info->si_code == SI_KERNEL && getsid(0) != getpid();
+	return info->si_code == SI_KERNEL && info->si_signo != SIGALRM;
+}
+
 /* Waits for one signal and does what it asks for; true when the child ended. */
 static bool handle_signal(pid_t child, const sigset_t *watched, int *ret_status)
 {
@@ -151,8 +162,7 @@ static bool handle_signal(pid_t child, const sigset_t *watched, int *ret_status)
 	if (sigwaitinfo(watched, &info) < 0)
 		return false;
 	if (info.si_signo != SIGCHLD) {
-		/* The terminal's signals went to the whole foreground group, the program included. */
-		if (info.si_code != SI_KERNEL)
+		if (!went_to_group(&info))
 			kill(child, info.si_signo);
 		return false;
 	}

@@ -23,9 +23,9 @@ static const struct {
 };
 
 static const char *const names[NR_RATES] = {
-	[RATE_ENTRIES] = "entries",	  [RATE_EXITS] = "exits",
-	[RATE_SYSCALLS] = "syscalls",	  [RATE_HYPERCALLS] = "hypercalls",
-	[RATE_EPT] = "ept_violations",	  [RATE_FAULTS] = "faults",
+	[RATE_ENTRIES] = "entries",    [RATE_EXITS] = "exits",
+	[RATE_SYSCALLS] = "syscalls",  [RATE_HYPERCALLS] = "hypercalls",
+	[RATE_EPT] = "ept_violations", [RATE_FAULTS] = "faults",
 	[RATE_DENIED] = "denied",
 };
 

@@ -69,7 +69,8 @@ static int check_load(const Elf64_Phdr *p, uint64_t file_size, const char **ret_
 {
 	if (p->p_filesz > p->p_memsz)
 		return refuse(ret_why, "a segment larger in the file than in memory");
-	if (p->p_offset > file_size || p->p_filesz > file_size - p->p_offset)
+	/* Of a segment without bytes in the file the offset says nothing. */
+	if (p->p_filesz && (p->p_offset > file_size || p->p_filesz > file_size - p->p_offset))
 		return refuse(ret_why, "a segment outside of the file");
 	if (p->p_vaddr >= ELF_ADDRESS_END || p->p_memsz > ELF_ADDRESS_END - p->p_vaddr)
 		return refuse(ret_why, "a segment outside of the address space");

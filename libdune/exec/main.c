@@ -234,17 +234,46 @@ static int complain_context(enum host_step step, int error)
 }
 
 /*
- * A seccomp filter from before must let the trampoline call the module. From here the module itself
- * answers EPERM; anything else is a filter's word.
+ * Calls that the trampoline and the runtime do by themselves, in a form that does nothing: what else they
+ * answer is the word of a seccomp filter from before.
  */
+static const struct {
+	const char *name;
+	long number;
+	long arguments[4];
+	int error;
+} needed_calls[] = {
+	{ "lseek, which is RUN", SYS_lseek, { -1, 0, DUNE_RUN, 0 }, EBADF },
+	{ "lseek, which is RUN", SYS_lseek, { -1, 0, DUNE_RUN_SIGNAL, 0 }, EBADF },
+	{ "rt_sigprocmask, which the end of a handler is",
+	  SYS_rt_sigprocmask,
+	  { SIG_BLOCK, 0, 0, 8 },
+	  0 },
+};
+
+static int complain_filter(const char *name)
+{
+	char line[120];
+
+	snprintf(line, sizeof(line), "a seccomp filter of the caller forbids %s", name);
+	return complain(EXIT_CONTEXT, "running the context", line);
+}
+
 static int check_filter(const struct launch *l)
 {
 	if (prctl(PR_GET_SECCOMP) != 2)
 		return 0;
+	for (size_t i = 0; i < sizeof(needed_calls) / sizeof(*needed_calls); i++) {
+		const long *a = needed_calls[i].arguments;
+		long got = syscall(needed_calls[i].number, a[0], a[1], a[2], a[3]);
+
+		if ((got < 0 ? errno : 0) != needed_calls[i].error)
+			return complain_filter(needed_calls[i].name);
+	}
+	/* From here the module itself answers EPERM. */
 	if (syscall(SYS_lseek, l->fd, 0, DUNE_RUN) == -1 && errno == EPERM)
 		return 0;
-	return complain(EXIT_CONTEXT, "running the context",
-			"a seccomp filter of the caller forbids lseek, which is RUN");
+	return complain_filter(needed_calls[0].name);
 }
 
 static int exec_stack(const struct launch *l)

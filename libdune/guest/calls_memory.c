@@ -38,15 +38,21 @@ long call_pkey_mprotect(struct dune_regs *regs)
 	return call_range(regs);
 }
 
-/* mremap(old, old size, new size, flags, new): old size 0 means another mapping of old's pages. */
+/*
+ * mremap(old, old size, new size, flags, new): old size 0 means another mapping of old's pages; with
+ * DONTUNMAP alone, new is only a hint.
+ */
 long call_mremap(struct dune_regs *regs)
 {
 	u64 old_size = regs->rsi ? regs->rsi : 1;
 
 	if (range_hits_area(regs->rdi, old_size))
 		return -EPERM;
-	if (regs->r10 & (MREMAP_FIXED | MREMAP_DONTUNMAP) && range_hits_area(regs->r8, regs->rdx))
-		return -EPERM;
+	if (regs->r10 & (MREMAP_FIXED | MREMAP_DONTUNMAP) && range_hits_area(regs->r8, regs->rdx)) {
+		u64 args[6] = { regs->rdi, regs->rsi, regs->rdx, regs->r10 };
+
+		return regs->r10 & MREMAP_FIXED ? -EPERM : host_call(regs, __NR_mremap, args);
+	}
 	return pass(regs);
 }
 

@@ -110,6 +110,8 @@ long call_arch_prctl(struct dune_regs *regs)
 	case ARCH_GET_GS:
 		__asm__ volatile("rdgsbase %0" : "=r"(base));
 		return base_out(regs->rsi, base);
+	case ARCH_GET_CPUID:
+		return 1; /* who came with CPUID forbidden was not let in */
 	default:
 		return -EINVAL;
 	}

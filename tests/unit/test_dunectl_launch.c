@@ -308,6 +308,26 @@ START_TEST(signals_are_passed_on)
 }
 END_TEST
 
+/* Of the kernel, but to nobody else: it was set before dunectl was started in its place. */
+START_TEST(an_alarm_is_passed_on)
+{
+	static char *const arguments[] = { "dunectl", "launch", "true", NULL };
+	char text[4352], wrapper[128];
+
+	run_service(&run, quiet_service);
+	snprintf(text, sizeof(text),
+		 "#!/usr/bin/python3\nimport os, signal, sys\nsignal.alarm(1)\n"
+		 "os.execv('%s', ['dunectl'] + sys.argv[1:])\n",
+		 run.program);
+	run_file(&run, "wrapper", text, 0755, wrapper);
+	snprintf(run.program, sizeof(run.program), "%s", wrapper);
+	use_loader("trap 'exit 33' ALRM\n"
+		   "i=0; while [ $i -lt 500 ]; do sleep 0.02; i=$((i+1)); done\n");
+	run_finish(&run, run_start(&run, arguments));
+	ck_assert_int_eq(run.status, 33);
+}
+END_TEST
+
 START_TEST(signals_that_end_the_program)
 {
 	static char *const arguments[] = { "dunectl", "launch", "true", NULL };
@@ -412,6 +432,7 @@ int main(void)
 	tcase_add_test(tests, without_a_loader);
 	tcase_add_test(tests, a_loader_that_can_not_be_executed);
 	tcase_add_loop_test(tests, signals_are_passed_on, 0, NR_ROWS(forwarded));
+	tcase_add_test(tests, an_alarm_is_passed_on);
 	tcase_add_test(tests, signals_that_end_the_program);
 	tcase_add_test(tests, stops_with_the_program);
 	tcase_add_test(tests, the_program_has_the_signals_of_its_starter);

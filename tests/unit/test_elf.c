@@ -100,6 +100,8 @@ START_TEST(test_variants)
 	image.headers[2].p_offset = 0x123;
 	image.headers[2].p_filesz = 0;
 	ck_assert_int_eq(parse(), 0);
+	image.headers[2].p_offset = UINT64_MAX;
+	ck_assert_int_eq(parse(), 0);
 	/* headers outside of every segment */
 	setup();
 	image.headers[1].p_offset = 0x1000;

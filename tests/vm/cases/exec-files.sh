@@ -58,9 +58,11 @@ usleep 100000
 expect kill -CONT "$child"
 expect wait $pid
 
-out=$(/progs/mkctx 1000 /progs/deny_run run /usr/lib/dune/dune-exec FD /bin/busybox true 2>&1)
-expect_equal "status under a filter" $? 125
-expect_match "message under a filter" "$out" "^dune-exec: .*seccomp filter"
+for what in run run-eperm signal mask; do
+	out=$(/progs/mkctx 1000 /progs/deny_run $what /usr/lib/dune/dune-exec FD /bin/busybox true 2>&1)
+	expect_equal "status under a filter ($what)" $? 125
+	expect_match "message under a filter ($what)" "$out" "^dune-exec: .*seccomp filter"
+done
 
 # Under a filter that lets RUN through, and without the right to set brk: all the same to a program.
 out=$(/progs/mkctx 1000 /progs/deny_run mm /usr/lib/dune/dune-exec FD /bin/busybox sha256sum /bin/busybox)
