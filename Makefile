@@ -551,7 +551,7 @@ DEPS := gcc g++ libc6-dev make pkg-config libsystemd-dev libjson-c-dev libev-dev
 	linux-headers-cloud-amd64 kmod bochs bochs-term bochsbios vgabios nasm cpio lz4 zstd xz-utils \
 	python3 busybox-static gawk sqlite3 strace file coreutils util-linux bsdutils \
 	clang-format sparse shellcheck mmdebstrap systemd-container procps debian-archive-keyring \
-	dpkg-dev debhelper dh-dkms lintian python3-yaml dbus-daemon
+	dpkg-dev debhelper dh-dkms lintian python3-yaml dbus-daemon systemd udev
 
 .PHONY: deps
 ## deps		install the Debian packages that are missing, with apt-get (and sudo if need be)
