@@ -16,6 +16,8 @@
 #include "duned/text.h"
 #include "proto/varlink.h"
 
+#define STEP_ENTRIES 8 /* between two looks at the clock */
+
 /* An entry's text, made when first wanted. */
 struct entry_text {
 	char *bytes;
@@ -249,11 +251,13 @@ static int contexts_begin(void *body, const struct peer *peer, struct text *text
 static int contexts_go_on(void *body, const struct peer *peer, struct text *text)
 {
 	struct contexts *contexts = body;
-	int r;
+	int r = 0;
 
 	if (contexts->next == contexts->snapshot->list.count)
 		return 0;
-	r = add_entry(contexts, contexts->next++, text);
+	for (int i = 0; !r && i < STEP_ENTRIES && contexts->next < contexts->snapshot->list.count;
+	     i++)
+		r = add_entry(contexts, contexts->next++, text);
 	return r < 0 ? r : 1;
 }
 

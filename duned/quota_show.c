@@ -23,7 +23,7 @@
 /* A list on its way, and what of it is wanted. */
 struct showing {
 	struct request *request;
-	const struct manager *manager;
+	struct manager *manager;
 	struct json_object *rules; /* NULL once memory ran out */
 	bool one_scope, one_name;
 	struct quota_key wanted;
@@ -110,7 +110,6 @@ struct row_group {
 
 /* A reply in the making: the rules are those of one generation of the configuration. */
 struct all_rows {
-	struct manager *manager;
 	struct showing showing;
 	unsigned int generation;
 	struct row_group *groups;
@@ -145,7 +144,7 @@ static int push_account(const struct ledger_account *account, void *data)
 
 static int push_all(struct all_rows *all)
 {
-	const struct manager *manager = all->manager;
+	const struct manager *manager = all->showing.manager;
 	const struct quota_rules *rules = &manager->config.quotas;
 	const struct showing *showing = &all->showing;
 	int r = 0;
@@ -177,14 +176,14 @@ static int all_begin(void *body, const struct peer *peer, struct text *text)
 
 	if (!policy_may_all(peer, ACCESS_OBSERVER))
 		return -EACCES;
-	r = manager_settle(all->manager);
+	r = manager_settle(all->showing.manager);
 	if (r < 0)
 		return r;
-	ledger_recount(&all->manager->ledger, &all->manager->device, NULL);
+	ledger_recount(&all->showing.manager->ledger, &all->showing.manager->device, NULL);
 	r = push_all(all);
 	if (r < 0)
 		return r;
-	all->generation = all->manager->generation;
+	all->generation = all->showing.manager->generation;
 	all->any = false;
 	text->size = 0;
 	return text_add_string(text, "{\"parameters\":{\"rules\":[");
@@ -218,7 +217,7 @@ static int all_go_on(void *body, const struct peer *peer, struct text *text)
 	int r;
 
 	/* The rules that it is about are gone. */
-	if (all->generation != all->manager->generation) {
+	if (all->generation != all->showing.manager->generation) {
 		r = all_begin(all, peer, text);
 		return r < 0 ? r : 1;
 	}
@@ -250,7 +249,6 @@ static int show_all(const struct showing *showing, struct answer *answer)
 
 	if (!all)
 		return -ENOMEM;
-	all->manager = showing->request->manager;
 	all->showing = *showing;
 	/* These are gone by then, and what was named was found. */
 	all->showing.request = NULL;
