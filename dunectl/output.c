@@ -75,13 +75,9 @@ static void make_printable(char *text)
 
 static void format_text(const char *text, char cell[CELL_MAX])
 {
-	size_t i;
-
-	for (i = 0; text[i] && i < CELL_MAX - 1; i++)
-		cell[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
-	cell[i] = '\0';
-	if (text[i])
+	if (snprintf(cell, CELL_MAX, "%s", text) >= CELL_MAX)
 		memcpy(cell + CELL_MAX - 4, "...", 4);
+	make_printable(cell);
 }
 
 static void format_size(uint64_t bytes, char cell[CELL_MAX])
