@@ -54,17 +54,17 @@ void log_message(int priority, enum message_id id, const struct log_field *field
 		 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /*
- * Counts as log_client_message() would, and writes nothing: for what its client must not be able to tell
- * from something that is written.
- */
-void log_client_nothing(uint32_t uid, enum message_id id);
-
-/*
  * The same, a warning that a client can cause at will: limited for each uid and for all of them, with
  * DUNE_UID added.
  */
 void log_client_message(uint32_t uid, enum message_id id, const struct log_field *fields,
 			const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/*
+ * Counts as log_client_message() would, and writes nothing: for what its client must not be able to tell
+ * from something that is written.
+ */
+void log_client_nothing(uint32_t uid, enum message_id id);
 
 /*
  * What is no complaint about a client, but comes as often as a client wants: within the same limits,
