@@ -2,6 +2,7 @@
 /* The methods of io.dune.Manager and the table of all; see methods.h. */
 #include "duned/methods.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,12 +16,14 @@
 #include "duned/info.h"
 #include "duned/json.h"
 #include "duned/log.h"
+#include "duned/polkit.h"
 #include "duned/quota_methods.h"
 #include "duned/request.h"
 #include "duned/select.h"
 #include "duned/set_limits.h"
 #include "duned/subscribe.h"
 #include "duned/totals.h"
+#include "duned/worker.h"
 #include "proto/names.h"
 
 /* ---- answers ---- */
@@ -86,6 +89,9 @@ int answer_device_failed(struct answer *answer, const char *operation, int error
 
 	return answer_error(answer, DUNE_ERROR("ModuleFailed"), json_finish(parameters, ok));
 }
+
+/* What polkit allowed in one turn of the loop is not refused for want of a place. */
+static_assert(POLKIT_ASKS <= WORKER_QUEUE - WORKER_ROOT, "polkit's yeses have to fit");
 
 int answer_later(struct request *request, struct job *job, struct answer *answer)
 {
