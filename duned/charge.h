@@ -26,7 +26,7 @@ enum quota_resource {
 /* Whose use is summed up. */
 enum quota_scope {
 	QUOTA_HOST, /* everybody's */
-	QUOTA_USER, /* a uid's */
+	QUOTA_USER, /* a uid's, and of those subordinate to it */
 	QUOTA_GROUP, /* of those charged to a gid */
 	QUOTA_CGROUP, /* of a cgroup and those below it */
 	QUOTA_PROCESS, /* of a process that creates contexts */
@@ -39,6 +39,7 @@ enum quota_scope {
  */
 struct charge {
 	uint32_t uid;
+	uint32_t superior; /* whose subordinate the uid is, who has it in his account as well; 0: nobody's */
 	struct dune_labels labels;
 };
 

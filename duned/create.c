@@ -197,8 +197,11 @@ static int survey(struct creation *creation)
 			   request->peer->pid);
 		return answer_error_plain(creation->answer, VARLINK_ERROR("PermissionDenied"));
 	}
-	creation->charge =
-		(struct charge){ .uid = request->peer->uid, .labels = creation->wanted.labels };
+	creation->charge = (struct charge){
+		.uid = request->peer->uid,
+		.superior = subids_superior(&manager->subids, request->peer->uid),
+		.labels = creation->wanted.labels,
+	};
 	return r;
 }
 

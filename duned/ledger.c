@@ -9,10 +9,11 @@
 
 #include "duned/context.h"
 #include "duned/device.h"
+#include "duned/subids.h"
 
 #define REFRESH_CHUNK 64 /* contexts read from the module in one call */
 #define PATH_DEPTH    (DUNE_CGROUP_MAX / 2) /* the root and "/x" over and over */
-#define MAX_ACCOUNTS  (QUOTA_NR_SCOPES - 1 + PATH_DEPTH)
+#define MAX_ACCOUNTS  (QUOTA_NR_SCOPES + PATH_DEPTH) /* two of users */
 
 /* ---- hashing ---- */
 
@@ -79,6 +80,8 @@ static size_t charge_keys(const struct charge *charge, struct quota_key keys[MAX
 
 	keys[count++] = (struct quota_key){ .scope = QUOTA_HOST };
 	keys[count++] = (struct quota_key){ .scope = QUOTA_USER, .id = charge->uid };
+	if (charge->superior)
+		keys[count++] = (struct quota_key){ .scope = QUOTA_USER, .id = charge->superior };
 	keys[count++] = (struct quota_key){ .scope = QUOTA_GROUP, .id = charge->labels.gid };
 	if (charge->labels.creator_pid > 0)
 		keys[count++] = (struct quota_key){ .scope = QUOTA_PROCESS,
@@ -352,7 +355,9 @@ bool ledger_recount(struct ledger *ledger, struct device *device, const struct l
 
 static int add_stats(struct ledger *ledger, const struct dune_stats *stats)
 {
-	const struct charge charge = { .uid = stats->owner, .labels = stats->labels };
+	const struct charge charge = { .uid = stats->owner,
+				       .superior = subids_superior(ledger->subids, stats->owner),
+				       .labels = stats->labels };
 	uint64_t limits[DUNE_NR_LIMITS];
 	int r;
 

@@ -22,6 +22,7 @@
 #define LEDGER_RECOUNT	    64 /* contexts looked at again at one time */
 
 struct device;
+struct subids;
 
 /* One account that is in use; it goes away with its last context. */
 struct ledger_account {
@@ -57,6 +58,7 @@ struct ledger {
 	struct ledger_accounts *accounts, of_scope[QUOTA_NR_SCOPES];
 	struct ledger_above above;
 	size_t nr_entries, nr_accounts;
+	const struct subids *subids; /* whom to charge for what the module lists; may be NULL */
 	uint64_t seed; /* of the hashes: names and paths are the clients' */
 	bool stale;
 };

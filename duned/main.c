@@ -36,6 +36,7 @@ struct options {
 	const char *config; /* NULL: the default, which may be missing */
 	const char *socket; /* NULL: systemd's or the default */
 	const char *device;
+	const char *subids;
 	const char *state; /* NULL: systemd's, the default, or none beside a configuration */
 	bool check;
 	bool debug;
@@ -51,6 +52,7 @@ static const char usage[] =
 	"  --socket=PATH  listen on PATH instead of systemd's socket or " DUNE_SOCKET "\n"
 	"  --device=PATH  use PATH instead of " DEVICE_PATH "\n"
 	"  --state=DIR    keep the quotas set at run time in DIR instead of " DEFAULT_STATE "\n"
+	"  --subuid=FILE  users' subordinate uids, instead of " SUBIDS_FILE "\n"
 	"  --check        check the configuration, print what is in force, and exit\n"
 	"  --debug        log every event\n"
 	"  --version      print the version and exit\n"
@@ -61,6 +63,7 @@ enum option_id {
 	OPTION_SOCKET,
 	OPTION_DEVICE,
 	OPTION_STATE,
+	OPTION_SUBUID,
 	OPTION_CHECK,
 	OPTION_DEBUG,
 	OPTION_VERSION,
@@ -72,6 +75,7 @@ static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, OPTION_SOCKET },
 	{ "device", required_argument, NULL, OPTION_DEVICE },
 	{ "state", required_argument, NULL, OPTION_STATE },
+	{ "subuid", required_argument, NULL, OPTION_SUBUID },
 	{ "check", no_argument, NULL, OPTION_CHECK },
 	{ "debug", no_argument, NULL, OPTION_DEBUG },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -97,6 +101,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 			break;
 		case OPTION_STATE:
 			options->state = optarg;
+			break;
+		case OPTION_SUBUID:
+			options->subids = optarg;
 			break;
 		case OPTION_CHECK:
 			options->check = true;
@@ -205,6 +212,7 @@ static int serve(const struct options *options, const struct manager_source *sou
 		return 1;
 	}
 	manager.settings->source = *source;
+	reload_subids_start(&manager);
 	r = manager_device(&manager);
 	if (r < 0)
 		log_message(LOG_WARNING, MESSAGE_DEVICE_UNUSABLE,
@@ -279,7 +287,7 @@ static void find_state(const struct options *options, char *path, size_t size)
 
 int main(int argc, char **argv)
 {
-	struct options options = { .device = DEVICE_PATH };
+	struct options options = { .device = DEVICE_PATH, .subids = SUBIDS_FILE };
 	char quotas[PATH_MAX];
 	struct manager_source source;
 	struct config_error error;
@@ -295,6 +303,7 @@ int main(int argc, char **argv)
 		.config = options.config ? options.config : DEFAULT_CONFIG,
 		.config_optional = !options.config,
 		.quotas = quotas[0] ? quotas : NULL,
+		.subids = options.subids,
 	};
 	if (options.check)
 		return check(&source, options.config != NULL);

@@ -172,17 +172,21 @@ int manager_init(struct manager *manager, struct ev_loop *loop, const struct con
 	polkit_init(&manager->polkit, loop);
 	ev_init(&manager->device_watcher, on_device_readable);
 	manager->device_watcher.data = manager;
+	ev_init(&manager->subids_watcher, NULL);
 	manager->identity_complete = read_identity_complete();
 	if (ledger_init(&manager->ledger) < 0 || rates_init(&manager->rates) < 0 ||
 	    init_worker(manager) < 0) {
 		manager_done(manager);
 		return -ENOMEM;
 	}
+	manager->ledger.subids = manager->polkit.subids = &manager->subids;
 	return 0;
 }
 
 void manager_done(struct manager *manager)
 {
+	if (manager->loop)
+		ev_stat_stop(manager->loop, &manager->subids_watcher);
 	if (worker_free(manager->worker) && manager->settings) {
 		quota_rules_done(&manager->settings->configured);
 		free(manager->settings);
@@ -191,6 +195,7 @@ void manager_done(struct manager *manager)
 	polkit_disconnect(&manager->polkit);
 	ledger_done(&manager->ledger);
 	rates_done(&manager->rates);
+	subids_done(&manager->subids);
 	config_done(&manager->config);
 }
 

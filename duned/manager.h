@@ -15,6 +15,7 @@
 #include "duned/ledger.h"
 #include "duned/polkit.h"
 #include "duned/rate.h"
+#include "duned/subids.h"
 #include "duned/worker.h"
 
 /* Where the configuration comes from, to be read again; all NULL when there is none. */
@@ -22,6 +23,7 @@ struct manager_source {
 	const char *config;
 	bool config_optional; /* it may be missing */
 	const char *quotas; /* file of the quotas set at run time */
+	const char *subids; /* subuid(5)'s file */
 };
 
 /* The jobs' own view of the configuration: nobody but the worker looks at it. */
@@ -37,11 +39,15 @@ struct manager {
 	struct device device;
 	ev_io device_watcher;
 	struct events events; /* who is told of the module's events */
-	struct snapshot *snapshot;	/* the newest of listing.c, while one uses it */
+	struct snapshot *snapshot; /* the newest of listing.c, while one uses it */
 	struct worker *worker; /* for what may block */
 	struct settings *settings;
 	bool reloading; /* for a signal; then another one came */
 	bool reload_again;
+	struct subids subids; /* whom a uid counts for */
+	ev_stat subids_watcher;
+	bool subids_reading; /* since the watcher told of a change; then it told of another */
+	bool subids_again;
 	struct ledger ledger; /* what was promised; current after manager_settle() only */
 	struct rates rates; /* of creations */
 	struct polkit polkit; /* asked where [access] polkit says so */

@@ -12,6 +12,7 @@
 #include "duned/clock.h"
 #include "duned/identity.h"
 #include "duned/log.h"
+#include "duned/subids.h"
 
 #define POLKIT_NAME	 "org.freedesktop.PolicyKit1"
 #define POLKIT_PATH	 "/org/freedesktop/PolicyKit1/Authority"
@@ -321,13 +322,14 @@ void polkit_init(struct polkit *polkit, struct ev_loop *loop)
 
 /* ---- asking ---- */
 
-static bool too_many(const struct polkit *polkit, uint32_t uid)
+static bool too_many(const struct polkit *polkit, uint32_t peer_uid)
 {
+	const uint32_t uid = subids_user(polkit->subids, peer_uid);
 	const struct polkit_ask *ask;
 	size_t own = 0;
 
 	TAILQ_FOREACH(ask, &polkit->asks, link)
-	own += ask->peer->uid == uid;
+	own += subids_user(polkit->subids, ask->peer->uid) == uid;
 	return own >= POLKIT_USER_ASKS || polkit->nr_asks >= POLKIT_ASKS;
 }
 

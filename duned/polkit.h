@@ -38,6 +38,7 @@ enum polkit_outcome {
 };
 
 struct polkit_ask;
+struct subids;
 TAILQ_HEAD(polkit_asks, polkit_ask);
 
 struct polkit {
@@ -47,6 +48,7 @@ struct polkit {
 	ev_timer timer; /* the bus's own */
 	struct polkit_asks asks;
 	size_t nr_asks;
+	const struct subids *subids; /* whom an ask counts for; may be NULL */
 };
 
 void polkit_init(struct polkit *polkit, struct ev_loop *loop);

@@ -291,10 +291,13 @@ static size_t hold_cgroup(const struct quota_rules *rules, const struct charge *
 static size_t hold_specific(const struct quota_rules *rules, const struct charge *charge,
 			    enum quota_resource resource, struct quota_holding *ret_holding)
 {
-	const struct quota_key user = { .scope = QUOTA_USER, .id = charge->uid };
+	const struct quota_key own = { .scope = QUOTA_USER, .id = charge->uid };
+	const struct quota_key user = { .scope = QUOTA_USER,
+					.id = charge->superior ? charge->superior : charge->uid };
 	const struct quota_key group = { .scope = QUOTA_GROUP, .id = charge->labels.gid };
 
-	return hold(quota_rules_find(rules, &user), resource, &user, ret_holding) ||
+	return hold(quota_rules_find(rules, &own), resource, &own, ret_holding) ||
+	       hold(quota_rules_find(rules, &user), resource, &user, ret_holding) ||
 	       hold_cgroup(rules, charge, resource, ret_holding) ||
 	       hold(quota_rules_find(rules, &group), resource, &group, ret_holding) ||
 	       hold(&rules->base[QUOTA_BASE_USER], resource, &user, ret_holding);

@@ -69,12 +69,21 @@ static void add_row(struct showing *showing, const struct quota_rule *rule,
 
 /* ---- for those who see all ---- */
 
+static uint32_t user_wanted(const struct showing *showing)
+{
+	return subids_user(&showing->manager->subids, showing->wanted.id);
+}
+
 static bool is_wanted(const struct showing *showing, const struct quota_key *account)
 {
 	if (showing->one_scope && account->scope != showing->wanted.scope)
 		return false;
-	return !showing->one_name ||
-	       (account->id == showing->wanted.id && !strcmp(account->path, showing->wanted.path));
+	if (!showing->one_name)
+		return true;
+	/* For a subordinate uid holds what holds for its user, where it has no rule of its own. */
+	if (account->scope == QUOTA_USER && account->id == user_wanted(showing))
+		return true;
+	return account->id == showing->wanted.id && !strcmp(account->path, showing->wanted.path);
 }
 
 static void add_rule(struct showing *showing, const struct quota_rule *rule,
@@ -139,6 +148,10 @@ static int push_account(const struct ledger_account *account, void *data)
 {
 	struct all_rows *all = data;
 
+	/* What holds for a subordinate uid is what holds for its user, whose account is there, too. */
+	if (account->key.scope == QUOTA_USER &&
+	    subids_superior(&all->showing.manager->subids, account->key.id))
+		return 0;
 	return is_wanted(&all->showing, &account->key) ? push(all, NULL, &account->key, true) : 0;
 }
 
@@ -147,6 +160,7 @@ static int push_all(struct all_rows *all)
 	const struct manager *manager = all->showing.manager;
 	const struct quota_rules *rules = &manager->config.quotas;
 	const struct showing *showing = &all->showing;
+	const struct quota_key user = { .scope = QUOTA_USER, .id = user_wanted(showing) };
 	int r = 0;
 
 	all->count = all->next = 0;
@@ -161,7 +175,7 @@ static int push_all(struct all_rows *all)
 			r = push(all, &rules->named[i], &rules->named[i].key, true);
 	}
 	if (!r && showing->one_name && showing->wanted.scope == QUOTA_USER)
-		r = push(all, NULL, &showing->wanted, true);
+		r = push(all, NULL, &user, true);
 	if (!r && !showing->one_name)
 		r = ledger_accounts_each(&manager->ledger, QUOTA_USER, push_account, all);
 	if (!r && !showing->one_name)
@@ -267,7 +281,9 @@ static int add_own(struct showing *showing)
 	const struct request *request = showing->request;
 	const struct quota_rules *rules = &request->manager->config.quotas;
 	struct quota_holding holding[QUOTA_MAX_HOLDING];
-	struct charge charge = { .uid = request->peer->uid };
+	const uint32_t uid = request->peer->uid;
+	struct charge charge = { .uid = uid,
+				 .superior = subids_superior(&request->manager->subids, uid) };
 	char number[16];
 	int r = identity_labels(request->peer, rules, &charge.labels);
 

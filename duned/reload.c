@@ -14,7 +14,8 @@
 #include "duned/quota_methods.h"
 #include "duned/request.h"
 
-#define SPARE_FDS 64 /* beside the connections: device, loop, contexts on their way */
+#define SUBIDS_LOOK_S 5. /* where the kernel does not tell that a file has changed */
+#define SPARE_FDS     64 /* beside the connections: device, loop, contexts on their way */
 
 /* Connections that the process's limit of open files can't hold would only fail later. */
 static void fit_files(struct config *config)
@@ -77,8 +78,30 @@ struct reload {
 	struct settings *settings;
 	int r;
 	struct config config; /* when r is 0, until it is in force */
+	int subids_r;
+	struct subids subids; /* likewise */
 	struct config_error error;
 };
+
+static void reload_free(struct job *job)
+{
+	struct reload *reload = (struct reload *)job;
+
+	subids_done(&reload->subids);
+	free(reload);
+}
+
+static struct job *reload_new(struct manager *manager, const struct job_kind *kind)
+{
+	struct reload *reload = calloc(1, sizeof(*reload));
+
+	if (!reload)
+		return NULL;
+	reload->job.kind = kind;
+	reload->manager = manager;
+	reload->settings = manager->settings;
+	return &reload->job;
+}
 
 /* All of it or nothing. */
 static int read_again(struct settings *settings, struct config *ret_config,
@@ -107,10 +130,103 @@ static int read_again(struct settings *settings, struct config *ret_config,
 	return 0;
 }
 
+/* ---- whom a uid counts for ---- */
+
+static int read_subids(const struct manager_source *source, struct subids *ret_subids)
+{
+	return source->subids ? subids_load(source->subids, ret_subids) : 0;
+}
+
+static bool is_same(const struct subids *one, const struct subids *other)
+{
+	return one->nr == other->nr &&
+	       (!one->nr || !memcmp(one->ranges, other->ranges, one->nr * sizeof(*one->ranges)));
+}
+
+/* Takes the table, or leaves it to be freed. */
+static void take_subids(struct manager *manager, int r, struct subids *subids)
+{
+	if (r < 0) {
+		log_warning("%s can't be read (%s); uids count for whom they did",
+			    manager->settings->source.subids, strerror(-r));
+		return;
+	}
+	if (is_same(subids, &manager->subids))
+		return;
+	subids_done(&manager->subids);
+	manager->subids = *subids;
+	*subids = (struct subids){ 0 };
+	/* Connections stay where they are counted; contexts are charged anew. */
+	manager->ledger.stale = true;
+}
+
+static void submit_subids(struct manager *manager);
+
+static void subids_work(struct job *job)
+{
+	struct reload *reload = (struct reload *)job;
+
+	reload->subids_r = read_subids(&reload->settings->source, &reload->subids);
+}
+
+static void subids_put_in_force(struct job *job)
+{
+	struct reload *reload = (struct reload *)job;
+	struct manager *manager = reload->manager;
+
+	take_subids(manager, reload->subids_r, &reload->subids);
+	manager->subids_reading = false;
+	if (manager->subids_again)
+		submit_subids(manager);
+}
+
+static void submit_subids(struct manager *manager)
+{
+	static const struct job_kind kind = { subids_work, subids_put_in_force, NULL, reload_free };
+	struct job *job = reload_new(manager, &kind);
+
+	manager->subids_again = false;
+	if (!job) {
+		log_warning("%s changed and is not read: out of memory",
+			    manager->settings->source.subids);
+		return;
+	}
+	job->of_service = true;
+	manager->subids_reading = true;
+	worker_submit(manager->worker, job);
+	job_release(job);
+}
+
+static void on_subids(struct ev_loop *loop, ev_stat *watcher, int revents)
+{
+	struct manager *manager = watcher->data;
+
+	/* Whatever the one on its way has read, this is about what is there now. */
+	manager->subids_again = manager->subids_reading;
+	if (!manager->subids_reading)
+		submit_subids(manager);
+}
+
+void reload_subids_start(struct manager *manager)
+{
+	const struct manager_source *source = &manager->settings->source;
+	struct subids subids = { 0 };
+
+	/* Watched first: a change that comes meanwhile is a change. */
+	ev_stat_init(&manager->subids_watcher, on_subids, source->subids, SUBIDS_LOOK_S);
+	manager->subids_watcher.data = manager;
+	ev_stat_start(manager->loop, &manager->subids_watcher);
+	take_subids(manager, read_subids(source, &subids), &subids);
+	subids_done(&subids);
+}
+
+/* ---- all of it ---- */
+
 static void reload_work(struct job *job)
 {
 	struct reload *reload = (struct reload *)job;
 
+	subids_work(job);
 	reload->r = read_again(reload->settings, &reload->config, &reload->error);
 }
 
@@ -119,6 +235,7 @@ static void reload_done(struct job *job)
 	struct reload *reload = (struct reload *)job;
 	struct manager *manager = reload->manager;
 
+	take_subids(manager, reload->subids_r, &reload->subids);
 	if (reload->r < 0) {
 		reload_log_error(&reload->error, "the configuration in force stays");
 		return;
@@ -138,23 +255,6 @@ static int reload_answer(struct job *job, struct request *request, struct answer
 
 	return reload->r < 0 ? answer_bad_config(answer, &reload->error) :
 			       answer_reply(answer, json_object_new_object());
-}
-
-static void reload_free(struct job *job)
-{
-	free(job);
-}
-
-static struct job *reload_new(struct manager *manager, const struct job_kind *kind)
-{
-	struct reload *reload = calloc(1, sizeof(*reload));
-
-	if (!reload)
-		return NULL;
-	reload->job.kind = kind;
-	reload->manager = manager;
-	reload->settings = manager->settings;
-	return &reload->job;
 }
 
 int method_reload(struct request *request, struct answer *answer)

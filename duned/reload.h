@@ -15,6 +15,13 @@
 int reload_start(const struct manager_source *source, struct config *ret_config,
 		 struct config_error *ret_error);
 
+/*
+ * Reads, at once, which uids are subordinate to whom (subids.h), and from then on again, in the worker,
+ * whenever the file changes or the configuration is read again. A table that can't be read leaves the one
+ * in force.
+ */
+void reload_subids_start(struct manager *manager);
+
 /* Reads it again for SIGHUP, and tells systemd; what is wrong goes to the log. */
 void reload_on_signal(struct manager *manager);
 

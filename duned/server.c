@@ -79,7 +79,8 @@ static struct refusal public_limit(const struct listener *listener, const struct
 		maximum = maximum > SERVER_ROOT_RESERVE ? maximum - SERVER_ROOT_RESERVE : 1;
 	if (listener->nr_connections >= (size_t)maximum)
 		return (struct refusal){ "connections", maximum, listener->nr_connections };
-	own = users_count(&listener->server->users, peer->uid);
+	own = users_count(&listener->server->users,
+			  subids_user(&listener->server->manager->subids, peer->uid));
 	if (own >= (size_t)config->connections_per_user)
 		return (struct refusal){ "connections_per_user", config->connections_per_user,
 					 own };

@@ -12,6 +12,8 @@
 
 #define ALICE	4001
 #define BOB	4002
+#define SUB	100000 /* Alice's */
+#define SUBIDS	"4001:100000:100\n"
 #define M(name) "io.dune.Manager." name
 #define OK	"{\"parameters\":{}}"
 #define POLKIT	"[access]\npolkit = yes\n"
@@ -19,6 +21,7 @@
 #define QUOTA	"{\"scope\":\"host\",\"budget\":{\"contexts\":500}}"
 
 static struct service service;
+static char subids[128];
 static int root = -1;
 
 /* A reply that says why. */
@@ -35,8 +38,8 @@ static void start_service(const char *config)
 {
 	file_write(service.config, config);
 	service_spawn(&service, "tests/unit/duned-fake", "--socket", service.socket, "--config",
-		      service.config, "--device", "fake", "--state", service.folder, "--debug",
-		      NULL);
+		      service.config, "--device", "fake", "--state", service.folder, "--subuid",
+		      subids, "--debug", NULL);
 	root = client_new(&service);
 }
 
@@ -50,6 +53,8 @@ static void start(enum polkit_manner manner)
 static void setup(void)
 {
 	service_setup(&service);
+	snprintf(subids, sizeof(subids), "%s/subuid", service.folder);
+	file_write(subids, SUBIDS);
 	bus_name(&service);
 }
 
@@ -512,7 +517,7 @@ START_TEST(how_many_wait)
 
 	start(HOLD);
 	for (int i = 0; i <= POLKIT_USER_ASKS; i++) {
-		fds[i] = client_new_as(&service, ALICE);
+		fds[i] = client_new_as(&service, i % 2 ? (uid_t)(SUB + i) : ALICE);
 		client_send_call(fds[i], M("Reload"), NULL, 0);
 		fake_wait_asked(i < POLKIT_USER_ASKS ? (unsigned int)i + 1 : POLKIT_USER_ASKS);
 	}

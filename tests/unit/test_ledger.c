@@ -13,6 +13,7 @@
 #include "duned/context.h"
 #include "duned/device.h"
 #include "duned/ledger.h"
+#include "duned/subids.h"
 #include "tests/unit/suite.h"
 
 #define NR_ROWS(array) (int)(sizeof(array) / sizeof((array)[0]))
@@ -29,6 +30,16 @@ static struct {
 static int nr_held;
 static unsigned int seed;
 
+/* Of the uids, 1000 to 1003, some are others', of whom one has contexts himself. */
+static struct subids_range ranges[] = { { 1002, 1002, 999 }, { 1003, 1003, 1001 } };
+static struct subids subids;
+
+static void init(void)
+{
+	ck_assert_int_eq(ledger_init(&ledger), 0);
+	ledger.subids = &subids;
+}
+
 static void setup(void)
 {
 	const char *given = getenv("LEDGER_SEED");
@@ -37,7 +48,8 @@ static void setup(void)
 	srand(seed);
 	device_init(&device, "fake");
 	ck_assert_int_eq(device_ready(&device), 0);
-	ck_assert_int_eq(ledger_init(&ledger), 0);
+	subids = (struct subids){ ranges, NR_ROWS(ranges) };
+	init();
 	ck_assert_int_eq(ledger_refresh(&ledger, &device), 0);
 }
 
@@ -72,6 +84,7 @@ static struct charge random_charge(void)
 		.labels.creator_start = (uint64_t)pick(3),
 	};
 
+	charge.superior = subids_superior(&subids, charge.uid);
 	strcpy(charge.labels.cgroup, cgroups[pick(NR_ROWS(cgroups))]);
 	/* Without the creator there is no start either. */
 	if (!charge.labels.creator_pid)
@@ -226,7 +239,7 @@ static bool counts(const struct dune_stats *stats, const struct quota_key *key)
 	case QUOTA_HOST:
 		return true;
 	case QUOTA_USER:
-		return stats->owner == key->id;
+		return stats->owner == key->id || subids_user(&subids, stats->owner) == key->id;
 	case QUOTA_GROUP:
 		return stats->labels.gid == key->id;
 	case QUOTA_PROCESS:
@@ -306,7 +319,7 @@ static void compare(void)
 START_TEST(any_sequence)
 {
 	for (int step = 0; step < STEPS; step++) {
-		switch (pick(12)) {
+		switch (pick(13)) {
 		case 0 ... 3:
 			if (pick(10))
 				create_own();
@@ -324,6 +337,13 @@ START_TEST(any_sequence)
 			break;
 		case 10:
 			change_limits();
+			break;
+		case 11:
+			/* The table is another. */
+			if (!pick(8)) {
+				subids.nr = (size_t)pick(NR_ROWS(ranges) + 1);
+				ledger.stale = true;
+			}
 			break;
 		default:
 			/* Seldom enough that events are lost in between, too. */
@@ -345,7 +365,7 @@ START_TEST(a_start_finds_what_is_there)
 	for (int i = 0; i < 200; i++)
 		create_foreign();
 	ledger_done(&ledger);
-	ck_assert_int_eq(ledger_init(&ledger), 0);
+	init();
 	compare();
 	while (nr_held)
 		free_one();

@@ -114,6 +114,40 @@ START_TEST(the_most_specific_rule_decides)
 }
 END_TEST
 
+/*
+ * Uid 1000 is subordinate to 900: contexts that the rules of uid, user and session allow, and every user's;
+ * which decides, and whose account it is.
+ */
+static const struct {
+	int64_t uid, user, session, every, decides;
+	enum quota_scope scope;
+	uint32_t account;
+} subordinates[] = {
+	{ 1, 2, 3, 4, 1, QUOTA_USER, 1000 },
+	{ UNSET, 2, 3, 4, 2, QUOTA_USER, 900 },
+	{ UNSET, UNSET, 3, 4, 3, QUOTA_CGROUP, 0 },
+	{ UNSET, UNSET, UNSET, 4, 4, QUOTA_USER, 900 },
+	{ UNLIMITED, 2, 3, 4, UNLIMITED, QUOTA_USER, 1000 },
+	{ UNSET, UNLIMITED, 3, 4, UNLIMITED, QUOTA_USER, 900 },
+};
+
+START_TEST(a_subordinate_is_its_users)
+{
+	struct charge charge = asker();
+	struct quota_holding holding[QUOTA_MAX_HOLDING];
+
+	charge.superior = 900;
+	say(QUOTA_USER, 1000, NULL, QUOTA_CONTEXTS, subordinates[_i].uid);
+	say(QUOTA_USER, 900, NULL, QUOTA_CONTEXTS, subordinates[_i].user);
+	say(QUOTA_CGROUP, 0, charge.labels.cgroup, QUOTA_CONTEXTS, subordinates[_i].session);
+	say(QUOTA_USER, 0, NULL, QUOTA_CONTEXTS, subordinates[_i].every);
+	ck_assert_uint_eq(quota_holding(&rules, &charge, QUOTA_CONTEXTS, holding), 1);
+	ck_assert_int_eq(holding[0].maximum, subordinates[_i].decides);
+	ck_assert_int_eq(holding[0].account.scope, subordinates[_i].scope);
+	ck_assert_uint_eq(holding[0].account.id, subordinates[_i].account);
+}
+END_TEST
+
 START_TEST(host_and_process_always_hold)
 {
 	const struct charge charge = asker();
@@ -434,6 +468,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, the_most_specific_rule_decides, 0, NR_ROWS(precedence));
+	tcase_add_loop_test(tests, a_subordinate_is_its_users, 0, NR_ROWS(subordinates));
 	tcase_add_test(tests, host_and_process_always_hold);
 	tcase_add_test(tests, labels_that_are_not_known);
 	tcase_add_test(tests, a_group_of_several);

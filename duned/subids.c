@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The table of subordinate uids; see subids.h. */
+#include "duned/subids.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "duned/log.h"
+
+#define FIRST_ROOM 64 /* ranges */
+
+/* A file on its way into a table. */
+struct loading {
+	struct subids subids;
+	size_t room;
+	char name[256]; /* of the last line, whose uid it was: users have many ranges */
+	uint32_t uid;
+};
+
+static void close_file(FILE **file)
+{
+	if (*file)
+		fclose(*file);
+}
+
+static void free_line(char **line)
+{
+	free(*line);
+}
+
+static void loading_done(struct loading *loading)
+{
+	subids_done(&loading->subids);
+}
+
+/* A whole field as a number; -1 is no uid. */
+static bool parse_number(const char *text, uint32_t *ret_number)
+{
+	unsigned long long number;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	if (errno || *end || number >= UINT32_MAX)
+		return false;
+	*ret_number = (uint32_t)number;
+	return true;
+}
+
+/* A user by name, else by number. */
+static bool find_user(struct loading *loading, const char *name, uint32_t *ret_uid)
+{
+	const struct passwd *entry;
+
+	if (strcmp(name, loading->name) != 0) {
+		/* The worker, and the start before it, are the only ones who ask. */
+		entry = getpwnam(name);
+		if (entry)
+			loading->uid = entry->pw_uid;
+		else if (!parse_number(name, &loading->uid))
+			return false;
+		snprintf(loading->name, sizeof(loading->name), "%s", name);
+	}
+	*ret_uid = loading->uid;
+	return true;
+}
+
+static int add(struct loading *loading, const struct subids_range *range)
+{
+	struct subids *subids = &loading->subids;
+
+	if (subids->nr == SUBIDS_MAX)
+		return -E2BIG;
+	if (subids->nr == loading->room) {
+		size_t room = loading->room ? 2 * loading->room : FIRST_ROOM;
+		struct subids_range *ranges = reallocarray(subids->ranges, room, sizeof(*ranges));
+
+		if (!ranges)
+			return -ENOMEM;
+		subids->ranges = ranges;
+		loading->room = room;
+	}
+	subids->ranges[subids->nr++] = *range;
+	return 0;
+}
+
+/* "USER:FIRST:COUNT". 0; 1 when it isn't; -errno. What users left behind who are gone is nobody's. */
+static int add_line(struct loading *loading, char *line)
+{
+	char *first = strchr(line, ':'), *count = first ? strchr(first + 1, ':') : NULL;
+	struct subids_range range;
+	uint32_t number;
+
+	if (!count || first == line)
+		return 1;
+	*first++ = *count++ = '\0';
+	if (!parse_number(first, &range.first) || !parse_number(count, &number) ||
+	    number > UINT32_MAX - range.first)
+		return 1;
+	range.last = range.first + number - 1;
+	if (!number || !find_user(loading, line, &range.superior) || !range.superior)
+		return 0;
+	return add(loading, &range);
+}
+
+static int by_first(const void *one, const void *other)
+{
+	const struct subids_range *a = one, *b = other;
+
+	if (a->first != b->first)
+		return a->first < b->first ? -1 : 1;
+	if (a->last != b->last)
+		return a->last > b->last ? -1 : 1;
+	return (a->superior > b->superior) - (a->superior < b->superior);
+}
+
+/* What is left of each range behind those before it. */
+static void settle(struct subids *subids)
+{
+	uint64_t next = 1; /* root is nobody's */
+	size_t kept = 0;
+
+	qsort(subids->ranges, subids->nr, sizeof(subids->ranges[0]), by_first);
+	for (size_t i = 0; i < subids->nr; i++) {
+		struct subids_range range = subids->ranges[i];
+
+		if (range.first < next)
+			range.first = (uint32_t)next;
+		if (range.last < next)
+			continue;
+		next = (uint64_t)range.last + 1;
+		subids->ranges[kept++] = range;
+	}
+	subids->nr = kept;
+}
+
+static int read_lines(struct loading *loading, FILE *file, const char *path)
+{
+	char *line __attribute__((cleanup(free_line))) = NULL;
+	size_t room = 0, number = 0, first = 0, bad = 0;
+	ssize_t length;
+
+	errno = 0;
+	while ((length = getline(&line, &room, file)) > 0) {
+		int r;
+
+		number++;
+		if (line[length - 1] == '\n')
+			line[--length] = '\0';
+		/* useradd(8) and newuidmap(1) have no comments, but people do. */
+		if (!*line || *line == '#')
+			continue;
+		r = strlen(line) == (size_t)length ? add_line(loading, line) : 1;
+		if (r < 0)
+			return r;
+		if (r && !bad++)
+			first = number;
+	}
+	if (ferror(file) || !feof(file))
+		return errno ? -errno : -EIO;
+	if (bad)
+		log_warning(
+			"%s:%zu: not USER:FIRST:COUNT with uids that there are; %zu of %zu lines "
+			"are left out",
+			path, first, bad, number);
+	return 0;
+}
+
+int subids_load(const char *path, struct subids *ret_subids)
+{
+	struct loading loading __attribute__((cleanup(loading_done))) = { 0 };
+	FILE *file __attribute__((cleanup(close_file))) = fopen(path, "re");
+	int r;
+
+	if (!file && errno != ENOENT)
+		return -errno;
+	r = file ? read_lines(&loading, file, path) : 0;
+	if (r < 0)
+		return r;
+	if (loading.subids.nr)
+		settle(&loading.subids);
+	*ret_subids = loading.subids;
+	loading.subids = (struct subids){ 0 };
+	return 0;
+}
+
+void subids_done(struct subids *subids)
+{
+	free(subids->ranges);
+	*subids = (struct subids){ 0 };
+}
+
+uint32_t subids_superior(const struct subids *subids, uint32_t uid)
+{
+	size_t low = 0, high = subids ? subids->nr : 0;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct subids_range *range = &subids->ranges[middle];
+
+		if (uid < range->first)
+			high = middle;
+		else if (uid > range->last)
+			low = middle + 1;
+		else
+			return range->superior == uid ? 0 : range->superior;
+	}
+	return 0;
+}
+
+uint32_t subids_user(const struct subids *subids, uint32_t uid)
+{
+	uint32_t superior = subids_superior(subids, uid);
+
+	return superior ? superior : uid;
+}

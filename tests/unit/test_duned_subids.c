@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * duned and subordinate uids: what somebody uses as any of them is charged to the user who has them, as
+ * subuid(5)'s file says, and as it says later. Needs root, to be several users.
+ */
+#include "tests/unit/suite.h"
+#include "tests/unit/test_duned_rows.h"
+
+#define ALICE	4001
+#define BOB	4002
+#define SUB	100000 /* the first of Alice's */
+#define CONFIG	"[quota user]\ncontexts = 3\n[connections]\nper-user = 4\n"
+#define RANGES	"4001:100000:65536\n4002:200000:65536\n"
+#define OF_USER "{\"scope\":\"user\"}"
+
+static struct service service;
+static char ranges[128];
+static int root = -1;
+
+static void start(const char *config, const char *text)
+{
+	file_write(service.config, config);
+	file_write(ranges, text);
+	service_spawn(&service, "tests/unit/duned-fake", "--socket", service.socket, "--config",
+		      service.config, "--device", "fake", "--state", service.folder, "--subuid",
+		      ranges, NULL);
+	root = client_new(&service);
+}
+
+static void setup(void)
+{
+	service_setup(&service);
+	snprintf(ranges, sizeof(ranges), "%s/subuid", service.folder);
+}
+
+static void teardown(void)
+{
+	if (root >= 0)
+		close(root);
+	service_teardown(&service);
+}
+
+/* As shadow's tools do it: the new file takes the name of the old. */
+static void change_ranges(const char *text)
+{
+	char fresh[140];
+
+	snprintf(fresh, sizeof(fresh), "%s+", ranges);
+	file_write(fresh, text);
+	ck_assert_int_eq(rename(fresh, ranges), 0);
+}
+
+static void wait_for_row(const char *parameters, const char *row)
+{
+	for (int i = 0; i < SERVICE_WAIT_MS / 10; i++) {
+		if (has_row(root, parameters, row))
+			return;
+		usleep(10000);
+	}
+	ck_abort_msg("there never is: %s", row);
+}
+
+static const char *origin(int line)
+{
+	static char text[160];
+
+	snprintf(text, sizeof(text), "%s:%d", service.config, line);
+	return text;
+}
+
+static const char *row(const char *name, int used)
+{
+	static char text[256];
+
+	snprintf(text, sizeof(text), "user %s contexts 3 %d %s", name, used, origin(2));
+	return text;
+}
+
+START_TEST(one_quota)
+{
+	int alice, first, last, bob, contexts[5];
+
+	start(CONFIG, RANGES);
+	alice = client_new_as(&service, ALICE);
+	first = client_new_as(&service, SUB);
+	last = client_new_as(&service, SUB + 65535);
+	contexts[0] = create(alice, NULL);
+	contexts[1] = create(first, NULL);
+	contexts[2] = create(last, NULL);
+	refused(alice, NULL, "user", "4001", "contexts", 3, 3);
+	refused(first, NULL, "user", "4001", "contexts", 3, 3);
+	refused(last, NULL, "user", "4001", "contexts", 3, 3);
+	/* Behind the range, and Bob. */
+	bob = client_new_as(&service, SUB + 65536);
+	contexts[3] = create(bob, NULL);
+	close(bob);
+	bob = client_new_as(&service, 200000);
+	contexts[4] = create(bob, NULL);
+	ck_assert(has_row(root, OF_USER, row("4001", 3)));
+	ck_assert(has_row(root, OF_USER, row("4002", 1)));
+	ck_assert(has_row(root, OF_USER, row("165536", 1)));
+	/* Those, and the rule itself. */
+	ck_assert_uint_eq(count_rows(root, OF_USER), 4);
+	/* What holds for one of them, and what one of them sees. */
+	ck_assert(has_row(root, "{\"scope\":\"user\",\"name\":\"100000\"}", row("4001", 3)));
+	ck_assert_uint_eq(count_rows(root, "{\"scope\":\"user\",\"name\":\"100000\"}"), 1);
+	ck_assert(has_row(last, OF_USER, row("4001", 3)));
+	ck_assert_uint_eq(count_rows(last, OF_USER), 1);
+	/* What one gives back, another may take. */
+	close(contexts[1]);
+	wait_for_row(OF_USER, row("4001", 2));
+	contexts[1] = create(alice, NULL);
+	for (size_t i = 0; i < 5; i++)
+		close(contexts[i]);
+	close(alice);
+	close(first);
+	close(last);
+	close(bob);
+}
+END_TEST
+
+/* The context is the subordinate's own all the same: not its user's to look at, nor the other way round. */
+START_TEST(not_one_owner)
+{
+	int alice, sub, context;
+
+	start(CONFIG, RANGES);
+	alice = client_new_as(&service, ALICE);
+	sub = client_new_as(&service, SUB);
+	client_send_call(sub, M("Create"), "{\"name\":\"inner\"}", 0);
+	json_object_put(client_expect(sub, NULL, false, &context));
+	json_object_put(client_call(sub, M("Inspect"), "{\"name\":\"inner\"}", NULL));
+	json_object_put(client_call(alice, M("Inspect"), "{\"name\":\"inner\"}",
+				    DUNE_ERROR("NoSuchContext")));
+	close(context);
+	close(alice);
+	close(sub);
+}
+END_TEST
+
+START_TEST(connections)
+{
+	int fds[4], other;
+
+	start(CONFIG, RANGES);
+	for (uid_t i = 0; i < 4; i++) {
+		fds[i] = client_new_as(&service, i ? SUB + i : ALICE);
+		json_object_put(client_call(fds[i], M("Info"), NULL, NULL));
+	}
+	for (uid_t i = 0; i < 2; i++) {
+		struct json_object *reply;
+
+		other = client_new_as(&service, i ? SUB + 1000 : ALICE);
+		reply = client_expect(other, DUNE_ERROR("QuotaExceeded"), false, NULL);
+		ck_assert_str_eq(json_text_at(reply, "limit"), "connections_per_user");
+		ck_assert_int_eq(json_int_at(reply, "used"), 4);
+		json_object_put(reply);
+		close(other);
+	}
+	other = client_new_as(&service, BOB);
+	json_object_put(client_call(other, M("Info"), NULL, NULL));
+	close(other);
+	for (size_t i = 0; i < 4; i++)
+		close(fds[i]);
+}
+END_TEST
+
+/* Its own rule holds for a subordinate; its user's account has it all the same. Then the user's own. */
+START_TEST(rules_of_their_own)
+{
+	int first, other, contexts[4];
+
+	start(CONFIG "[quota user 100000]\ncontexts = 2\n[quota user 4001]\ncontexts = 1\n",
+	      RANGES);
+	first = client_new_as(&service, SUB);
+	other = client_new_as(&service, SUB + 1);
+	contexts[0] = create(first, NULL);
+	contexts[1] = create(first, NULL);
+	refused(first, NULL, "user", "100000", "contexts", 2, 2);
+	refused(other, NULL, "user", "4001", "contexts", 1, 2);
+	close(contexts[0]);
+	close(contexts[1]);
+	contexts[2] = create(other, NULL);
+	contexts[3] = create(first, NULL);
+	close(contexts[2]);
+	close(contexts[3]);
+	close(first);
+	close(other);
+}
+END_TEST
+
+START_TEST(create_rate)
+{
+	struct json_object *reply;
+	int alice, first;
+
+	start("[quota user]\ncreate-rate = 2\n", RANGES);
+	alice = client_new_as(&service, ALICE);
+	first = client_new_as(&service, SUB);
+	close(create(alice, NULL));
+	close(create(first, NULL));
+	reply = client_call(first, M("Create"), NULL, DUNE_ERROR("RateExceeded"));
+	ck_assert_str_eq(json_text_at(reply, "name"), "4001");
+	json_object_put(reply);
+	json_object_put(client_call(alice, M("Create"), NULL, DUNE_ERROR("RateExceeded")));
+	close(alice);
+	close(first);
+}
+END_TEST
+
+/* The file changes, goes, comes back; and a Reload has read it when it answers. */
+START_TEST(another_file)
+{
+	int first, context;
+
+	start(CONFIG, "");
+	first = client_new_as(&service, SUB);
+	context = create(first, NULL);
+	ck_assert(has_row(root, OF_USER, row("100000", 1)));
+	change_ranges(RANGES);
+	wait_for_row(OF_USER, row("4001", 1));
+	ck_assert_uint_eq(count_rows(root, OF_USER), 2);
+	ck_assert_int_eq(unlink(ranges), 0);
+	wait_for_row(OF_USER, row("100000", 1));
+	change_ranges("4002:100000:1\n");
+	wait_for_row(OF_USER, row("4002", 1));
+	/* Half of the time a reload is first, half of the time the watcher is. */
+	for (int i = 0; i < 20; i++) {
+		change_ranges(i % 2 ? "4002:100000:1\n" : RANGES);
+		client_check(root, M("Reload"), NULL, OK);
+		ck_assert(has_row(root, OF_USER, row(i % 2 ? "4002" : "4001", 1)));
+	}
+	close(context);
+	close(first);
+}
+END_TEST
+
+/* Lines that make no sense are named, and a file that is none leaves what is in force. */
+START_TEST(damaged)
+{
+	char text[300];
+	int first, context;
+
+	start(CONFIG, "4001:100000\n" RANGES "what?\n");
+	snprintf(text, sizeof(text), "%s:1: not USER:FIRST:COUNT", ranges);
+	service_wait_log(&service, text);
+	service_wait_log(&service, "2 of 4 lines are left out");
+	first = client_new_as(&service, SUB);
+	context = create(first, NULL);
+	ck_assert(has_row(root, OF_USER, row("4001", 1)));
+	ck_assert_int_eq(unlink(ranges), 0);
+	ck_assert_int_eq(mkdir(ranges, 0700), 0);
+	service_wait_log(&service, "uids count for whom they did");
+	ck_assert(has_row(root, OF_USER, row("4001", 1)));
+	close(context);
+	close(first);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("duned_subids");
+	TCase *tests = tcase_create("duned_subids");
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_set_timeout(tests, 60);
+	tcase_add_test(tests, one_quota);
+	tcase_add_test(tests, not_one_owner);
+	tcase_add_test(tests, connections);
+	tcase_add_test(tests, rules_of_their_own);
+	tcase_add_test(tests, create_rate);
+	tcase_add_test(tests, another_file);
+	tcase_add_test(tests, damaged);
+	suite_add_tcase(suite, tests);
+	return suite_run(suite);
+}
