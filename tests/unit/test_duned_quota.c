@@ -5,6 +5,7 @@
  */
 #include <grp.h>
 
+#include "duned/clock.h"
 #include "duned/log.h"
 #include "duned/worker.h"
 #include "tests/unit/suite.h"
@@ -825,8 +826,11 @@ static void count_denied(int fd, int64_t counts[2])
 	json_object_put(reply);
 }
 
-/* Who asks for a context that is somebody else's learns nothing, also by what everybody may see. */
-START_TEST(totals_tell_nothing_of_others)
+/*
+ * Until long after the journal is no longer written to. False: that took so long that it is written to
+ * again.
+ */
+static bool totals_tell_nothing(int fd)
 {
 	static const char *const asked[] = {
 		"{\"name\":\"payroll\"}",
@@ -834,21 +838,35 @@ START_TEST(totals_tell_nothing_of_others)
 		"{\"id\":1}",
 		"{\"id\":77}",
 	};
+	const int64_t begin = clock_ns();
 	int64_t before[2], after[2];
-	int alice, bob, fd;
+
+	for (int i = 0; i < 2 * LOG_CLIENT_BURST; i++) {
+		count_denied(fd, before);
+		json_object_put(client_call(fd, M("Inspect"), asked[i % NR_ROWS(asked)],
+					    DUNE_ERROR("NoSuchContext")));
+		count_denied(fd, after);
+		ck_assert_int_eq(after[0], before[0] + 1);
+		if (clock_ns() - begin >= LOG_CLIENT_WINDOW_MS * INT64_C(1000000))
+			return false;
+		ck_assert_int_eq(after[1], before[1] + (i >= LOG_CLIENT_BURST));
+	}
+	return true;
+}
+
+/* Who asks for a context that is somebody else's learns nothing, also by what everybody may see. */
+START_TEST(totals_tell_nothing_of_others)
+{
+	int alice, bob, fd, tries = 0;
 
 	start("");
 	alice = client_new_as(&service, ALICE);
 	bob = client_new_as(&service, BOB);
 	fd = create(alice, "{\"name\":\"payroll\"}");
-	/* Until long after the journal is no longer written to. */
-	for (int i = 0; i < 100; i++) {
-		count_denied(bob, before);
-		json_object_put(client_call(bob, M("Inspect"), asked[i % NR_ROWS(asked)],
-					    DUNE_ERROR("NoSuchContext")));
-		count_denied(bob, after);
-		ck_assert_int_eq(after[0], before[0] + 1);
-		ck_assert_int_eq(after[1], before[1] + (i >= LOG_CLIENT_BURST));
+	/* On a machine with much else to do, again: the next message is the first of its time. */
+	while (!totals_tell_nothing(bob)) {
+		ck_assert_int_lt(++tries, 5);
+		usleep(LOG_CLIENT_WINDOW_MS * 1000);
 	}
 	close(fd);
 	close(alice);
