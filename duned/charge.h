@@ -34,8 +34,8 @@ enum quota_scope {
 };
 
 /*
- * Whom a context is charged to, fixed when it is created. Labels that are not known are 0 or
- * empty: then the context is in no process's, or in no cgroup's, account.
+ * Whom a context is charged to, fixed when it is created but for the superior. Labels that are not
+ * known are 0 or empty: then the context is in no process's, or in no cgroup's, account.
  */
 struct charge {
 	uint32_t uid;

@@ -331,8 +331,7 @@ static double idle_look(const struct server *server)
 struct connection *connection_new(struct server *server, int fd, struct peer *peer)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
-	const uint32_t uid = subids_user(&server->manager->subids, peer->uid);
-	struct user *user = connection ? users_get(&server->users, uid) : NULL;
+	struct user *user = connection ? users_get(&server->users, peer->uid) : NULL;
 
 	if (!user) {
 		free(connection);

@@ -102,14 +102,13 @@ static int check_contexts(struct creation *creation)
 /* What the limits promise, and the limit that this context itself puts on its owner's contexts. */
 static int check_promises(struct creation *creation)
 {
-	const struct quota_key owner = { .scope = QUOTA_USER, .id = creation->charge.uid };
 	const uint64_t *limits = creation->wanted.limits;
 	const uint64_t growth[QUOTA_NR_SUMS] = {
 		[QUOTA_VCPUS] = limits[DUNE_LIMIT_VCPUS],
 		[QUOTA_PRIVATE] = limits[DUNE_LIMIT_PRIVATE],
 		[QUOTA_EPT] = limits[DUNE_LIMIT_EPT],
 	};
-	uint64_t own = ledger_used(&creation->request->manager->ledger, &owner, QUOTA_CONTEXTS);
+	uint64_t own = ledger_owned(&creation->request->manager->ledger, creation->charge.uid);
 
 	if (own >= limits[DUNE_LIMIT_CONTEXTS])
 		return answer_quota(creation->answer, "contexts", NULL, NULL,

@@ -114,9 +114,14 @@ static const struct {
 static void count_entry(struct ledger_entry *entry, int sign)
 {
 	for (size_t i = 0; i < entry->nr_accounts; i++) {
+		struct ledger_account *account = entry->accounts[i];
+		const uint64_t *counted = entry->counted;
+
 		for (size_t r = 0; r < QUOTA_NR_SUMS; r++)
-			entry->accounts[i]->used[r] += sign > 0 ? entry->counted[r] :
-								  -entry->counted[r];
+			account->used[r] += sign > 0 ? counted[r] : -counted[r];
+		if (account->key.scope == QUOTA_USER && account->key.id == entry->charge.uid)
+			account->owned += sign > 0 ? counted[QUOTA_CONTEXTS] :
+						     -counted[QUOTA_CONTEXTS];
 	}
 }
 
@@ -156,6 +161,14 @@ uint64_t ledger_used(const struct ledger *ledger, const struct quota_key *key,
 	const struct ledger_account *account = account_find(ledger, key);
 
 	return account && resource < QUOTA_NR_SUMS ? account->used[resource] : 0;
+}
+
+uint64_t ledger_owned(const struct ledger *ledger, uint32_t uid)
+{
+	const struct quota_key key = { .scope = QUOTA_USER, .id = uid };
+	const struct ledger_account *account = account_find(ledger, &key);
+
+	return account ? account->owned : 0;
 }
 
 int ledger_accounts_each(const struct ledger *ledger, enum quota_scope scope,

@@ -29,6 +29,7 @@ struct ledger_account {
 	LIST_ENTRY(ledger_account) link, of_scope;
 	struct quota_key key;
 	uint64_t used[QUOTA_NR_SUMS];
+	uint64_t owned; /* of a user's contexts, those that are not of uids subordinate to it */
 };
 LIST_HEAD(ledger_accounts, ledger_account);
 
@@ -70,6 +71,9 @@ void ledger_done(struct ledger *ledger);
 /* What an account has been promised; `key` of the host: all. */
 uint64_t ledger_used(const struct ledger *ledger, const struct quota_key *key,
 		     enum quota_resource resource);
+
+/* Contexts that a uid itself owns. */
+uint64_t ledger_owned(const struct ledger *ledger, uint32_t uid);
 
 /*
  * A creation: counted at once, so that nothing can fail after the module has created the context;

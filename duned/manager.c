@@ -172,7 +172,7 @@ int manager_init(struct manager *manager, struct ev_loop *loop, const struct con
 	polkit_init(&manager->polkit, loop);
 	ev_init(&manager->device_watcher, on_device_readable);
 	manager->device_watcher.data = manager;
-	ev_init(&manager->subids_watcher, NULL);
+	ev_init(&manager->subids_timer, NULL);
 	manager->identity_complete = read_identity_complete();
 	if (ledger_init(&manager->ledger) < 0 || rates_init(&manager->rates) < 0 ||
 	    init_worker(manager) < 0) {
@@ -186,7 +186,9 @@ int manager_init(struct manager *manager, struct ev_loop *loop, const struct con
 void manager_done(struct manager *manager)
 {
 	if (manager->loop)
-		ev_stat_stop(manager->loop, &manager->subids_watcher);
+		ev_timer_stop(manager->loop, &manager->subids_timer);
+	/* Nobody would do a job that comes now. */
+	manager->reload_again = false;
 	if (worker_free(manager->worker) && manager->settings) {
 		quota_rules_done(&manager->settings->configured);
 		free(manager->settings);

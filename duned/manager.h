@@ -30,6 +30,7 @@ struct manager_source {
 struct settings {
 	struct manager_source source;
 	struct quota_rules configured; /* as the newest job that read the files left them */
+	struct subids_seen subids;
 };
 
 struct manager {
@@ -45,9 +46,9 @@ struct manager {
 	bool reloading; /* for a signal; then another one came */
 	bool reload_again;
 	struct subids subids; /* whom a uid counts for */
-	ev_stat subids_watcher;
-	bool subids_reading; /* since the watcher told of a change; then it told of another */
-	bool subids_again;
+	ev_timer subids_timer; /* looks whether the file is another */
+	bool subids_looking;
+	int subids_error; /* why it can't be read; 0: it can */
 	struct ledger ledger; /* what was promised; current after manager_settle() only */
 	struct rates rates; /* of creations */
 	struct polkit polkit; /* asked where [access] polkit says so */

@@ -90,7 +90,7 @@ int answer_device_failed(struct answer *answer, const char *operation, int error
 	return answer_error(answer, DUNE_ERROR("ModuleFailed"), json_finish(parameters, ok));
 }
 
-/* What polkit allowed in one turn of the loop is not refused for want of a place. */
+/* What polkit allowed in one turn of the loop is not refused for want of a place if no other job waits. */
 static_assert(POLKIT_ASKS <= WORKER_QUEUE - WORKER_ROOT, "polkit's yeses have to fit");
 
 int answer_later(struct request *request, struct job *job, struct answer *answer)

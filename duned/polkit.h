@@ -15,9 +15,9 @@
 
 #include "duned/policy.h"
 
-#define POLKIT_ASKS \
-	56 /* questions that wait: a yes to all at once fits into the worker's queue ... */
-#define POLKIT_USER_ASKS 8 /* ... and those of one user */
+/* Questions that wait: a yes to all at once fits into the worker's queue. */
+#define POLKIT_ASKS	 56
+#define POLKIT_USER_ASKS 8 /* those of one user, his subordinate uids among them */
 #define POLKIT_ANSWER_S	 5.0 /* until a question is given up */
 #define POLKIT_MESSAGES	 16 /* of the bus, read in one turn of the loop */
 

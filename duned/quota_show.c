@@ -69,21 +69,12 @@ static void add_row(struct showing *showing, const struct quota_rule *rule,
 
 /* ---- for those who see all ---- */
 
-static uint32_t user_wanted(const struct showing *showing)
-{
-	return subids_user(&showing->manager->subids, showing->wanted.id);
-}
-
 static bool is_wanted(const struct showing *showing, const struct quota_key *account)
 {
 	if (showing->one_scope && account->scope != showing->wanted.scope)
 		return false;
-	if (!showing->one_name)
-		return true;
-	/* For a subordinate uid holds what holds for its user, where it has no rule of its own. */
-	if (account->scope == QUOTA_USER && account->id == user_wanted(showing))
-		return true;
-	return account->id == showing->wanted.id && !strcmp(account->path, showing->wanted.path);
+	return !showing->one_name ||
+	       (account->id == showing->wanted.id && !strcmp(account->path, showing->wanted.path));
 }
 
 static void add_rule(struct showing *showing, const struct quota_rule *rule,
@@ -95,7 +86,7 @@ static void add_rule(struct showing *showing, const struct quota_rule *rule,
 	}
 }
 
-/* What every user's, or process's, rule says of one that has contexts, or is asked for by name. */
+/* What every user's, or process's, rule says of one that has contexts. */
 static void add_base_of(struct showing *showing, const struct quota_key *account)
 {
 	const struct quota_rules *rules = &showing->manager->config.quotas;
@@ -107,6 +98,36 @@ static void add_base_of(struct showing *showing, const struct quota_key *account
 		if (base->values[i].maximum != QUOTA_UNSET &&
 		    (!own || own->values[i].maximum == QUOTA_UNSET))
 			add_row(showing, base, (enum quota_resource)i, account);
+	}
+}
+
+/* What holds for a uid that was asked for by name, as quota_holding() decides it, cgroups and groups apart. */
+static void add_one_user(struct showing *showing)
+{
+	const struct quota_rules *rules = &showing->manager->config.quotas;
+	const struct quota_key own = showing->wanted;
+	const struct quota_key user = {
+		.scope = QUOTA_USER,
+		.id = subids_user(&showing->manager->subids, own.id),
+	};
+	const struct {
+		const struct quota_rule *rule;
+		const struct quota_key *account;
+	} choices[] = {
+		{ quota_rules_find(rules, &own), &own },
+		{ quota_rules_find(rules, &user), &user },
+		{ &rules->base[QUOTA_BASE_USER], &user },
+	};
+
+	for (unsigned int i = 0; i < QUOTA_NR_RESOURCES; i++) {
+		for (size_t c = 0; c < sizeof(choices) / sizeof(choices[0]); c++) {
+			const struct quota_rule *rule = choices[c].rule;
+
+			if (!rule || rule->values[i].maximum == QUOTA_UNSET)
+				continue;
+			add_row(showing, rule, (enum quota_resource)i, choices[c].account);
+			break;
+		}
 	}
 }
 
@@ -148,8 +169,8 @@ static int push_account(const struct ledger_account *account, void *data)
 {
 	struct all_rows *all = data;
 
-	/* What holds for a subordinate uid is what holds for its user, whose account is there, too. */
-	if (account->key.scope == QUOTA_USER &&
+	/* Nobody is charged to it but a uid that is itself another user's, whose account is there, too. */
+	if (account->key.scope == QUOTA_USER && account->owned == account->used[QUOTA_CONTEXTS] &&
 	    subids_superior(&all->showing.manager->subids, account->key.id))
 		return 0;
 	return is_wanted(&all->showing, &account->key) ? push(all, NULL, &account->key, true) : 0;
@@ -160,10 +181,11 @@ static int push_all(struct all_rows *all)
 	const struct manager *manager = all->showing.manager;
 	const struct quota_rules *rules = &manager->config.quotas;
 	const struct showing *showing = &all->showing;
-	const struct quota_key user = { .scope = QUOTA_USER, .id = user_wanted(showing) };
 	int r = 0;
 
 	all->count = all->next = 0;
+	if (showing->one_name && showing->wanted.scope == QUOTA_USER)
+		return push(all, NULL, &showing->wanted, true);
 	for (size_t i = 0; !r && i < QUOTA_NR_BASE; i++) {
 		const struct quota_key *key = &rules->base[i].key;
 
@@ -174,8 +196,6 @@ static int push_all(struct all_rows *all)
 		if (is_wanted(showing, &rules->named[i].key))
 			r = push(all, &rules->named[i], &rules->named[i].key, true);
 	}
-	if (!r && showing->one_name && showing->wanted.scope == QUOTA_USER)
-		r = push(all, NULL, &user, true);
 	if (!r && !showing->one_name)
 		r = ledger_accounts_each(&manager->ledger, QUOTA_USER, push_account, all);
 	if (!r && !showing->one_name)
@@ -239,7 +259,9 @@ static int all_go_on(void *body, const struct peer *peer, struct text *text)
 		return 0;
 	group = &all->groups[all->next++];
 	showing->rules = json_object_new_array();
-	if (group->rule)
+	if (showing->one_name && showing->wanted.scope == QUOTA_USER)
+		add_one_user(showing);
+	else if (group->rule)
 		add_rule(showing, group->rule, group->of_account ? &group->key : NULL);
 	else
 		add_base_of(showing, &group->key);

@@ -14,7 +14,7 @@
 #include "duned/quota_methods.h"
 #include "duned/request.h"
 
-#define SUBIDS_LOOK_S 5. /* where the kernel does not tell that a file has changed */
+#define SUBIDS_LOOK_S 5. /* as often it is seen whether they are others */
 #define SPARE_FDS     64 /* beside the connections: device, loop, contexts on their way */
 
 /* Connections that the process's limit of open files can't hold would only fail later. */
@@ -132,92 +132,94 @@ static int read_again(struct settings *settings, struct config *ret_config,
 
 /* ---- whom a uid counts for ---- */
 
-static int read_subids(const struct manager_source *source, struct subids *ret_subids)
-{
-	return source->subids ? subids_load(source->subids, ret_subids) : 0;
-}
-
 static bool is_same(const struct subids *one, const struct subids *other)
 {
 	return one->nr == other->nr &&
 	       (!one->nr || !memcmp(one->ranges, other->ranges, one->nr * sizeof(*one->ranges)));
 }
 
-/* Takes the table, or leaves it to be freed. */
+static void log_subids(const char *path, const struct subids *subids)
+{
+	if (subids->nr_bad)
+		log_warning(
+			"%s:%zu: not USER:FIRST:COUNT with uids that there are; %zu of %zu lines "
+			"are left out",
+			path, subids->first_bad, subids->nr_bad, subids->nr_lines);
+	if (subids->nr_unknown)
+		log_debug("%s: %zu ranges of users that nobody knows", path, subids->nr_unknown);
+}
+
+/* What a job or the start found: a table, which is taken or left to be freed, 1 for nothing new, -errno. */
 static void take_subids(struct manager *manager, int r, struct subids *subids)
 {
-	if (r < 0) {
-		log_warning("%s can't be read (%s); uids count for whom they did",
-			    manager->settings->source.subids, strerror(-r));
+	const char *path = manager->settings->source.subids;
+
+	if (r > 0)
 		return;
-	}
+	if (r < 0 && r != manager->subids_error)
+		log_warning(
+			"%s, or the users in it, can't be read (%s): uids count for whom they did",
+			path, strerror(-r));
+	manager->subids_error = r;
+	if (r < 0)
+		return;
+	log_subids(path, subids);
 	if (is_same(subids, &manager->subids))
 		return;
 	subids_done(&manager->subids);
 	manager->subids = *subids;
 	*subids = (struct subids){ 0 };
-	/* Connections stay where they are counted; contexts are charged anew. */
+	/* Contexts are charged anew. */
 	manager->ledger.stale = true;
 }
 
-static void submit_subids(struct manager *manager);
+static int read_subids(struct settings *settings, struct subids *ret_subids)
+{
+	const char *path = settings->source.subids;
+
+	return path ? subids_load_changed(path, &settings->subids, ret_subids) : 1;
+}
 
 static void subids_work(struct job *job)
 {
 	struct reload *reload = (struct reload *)job;
 
-	reload->subids_r = read_subids(&reload->settings->source, &reload->subids);
+	reload->subids_r = read_subids(reload->settings, &reload->subids);
 }
 
-static void subids_put_in_force(struct job *job)
+static void subids_looked(struct job *job)
 {
 	struct reload *reload = (struct reload *)job;
-	struct manager *manager = reload->manager;
 
-	take_subids(manager, reload->subids_r, &reload->subids);
-	manager->subids_reading = false;
-	if (manager->subids_again)
-		submit_subids(manager);
+	take_subids(reload->manager, reload->subids_r, &reload->subids);
+	reload->manager->subids_looking = false;
 }
 
-static void submit_subids(struct manager *manager)
+static void on_subids(struct ev_loop *loop, ev_timer *timer, int revents)
 {
-	static const struct job_kind kind = { subids_work, subids_put_in_force, NULL, reload_free };
-	struct job *job = reload_new(manager, &kind);
+	static const struct job_kind kind = { subids_work, subids_looked, NULL, reload_free };
+	struct manager *manager = timer->data;
+	struct job *job = manager->subids_looking ? NULL : reload_new(manager, &kind);
 
-	manager->subids_again = false;
-	if (!job) {
-		log_warning("%s changed and is not read: out of memory",
-			    manager->settings->source.subids);
+	/* Without memory, or while the last one lasts: there is a next time. */
+	if (!job)
 		return;
-	}
 	job->of_service = true;
-	manager->subids_reading = true;
+	manager->subids_looking = true;
 	worker_submit(manager->worker, job);
 	job_release(job);
 }
 
-static void on_subids(struct ev_loop *loop, ev_stat *watcher, int revents)
-{
-	struct manager *manager = watcher->data;
-
-	/* Whatever the one on its way has read, this is about what is there now. */
-	manager->subids_again = manager->subids_reading;
-	if (!manager->subids_reading)
-		submit_subids(manager);
-}
-
 void reload_subids_start(struct manager *manager)
 {
-	const struct manager_source *source = &manager->settings->source;
 	struct subids subids = { 0 };
+	int r = read_subids(manager->settings, &subids);
 
-	/* Watched first: a change that comes meanwhile is a change. */
-	ev_stat_init(&manager->subids_watcher, on_subids, source->subids, SUBIDS_LOOK_S);
-	manager->subids_watcher.data = manager;
-	ev_stat_start(manager->loop, &manager->subids_watcher);
-	take_subids(manager, read_subids(source, &subids), &subids);
+	take_subids(manager, r, &subids);
 	subids_done(&subids);
+	ev_timer_init(&manager->subids_timer, on_subids, SUBIDS_LOOK_S, SUBIDS_LOOK_S);
+	manager->subids_timer.data = manager;
+	ev_timer_start(manager->loop, &manager->subids_timer);
 }
 
 /* ---- all of it ---- */
@@ -226,6 +228,8 @@ static void reload_work(struct job *job)
 {
 	struct reload *reload = (struct reload *)job;
 
+	/* Whoever asks for it may know what no file's times tell: users of a directory. */
+	reload->settings->subids.known = false;
 	subids_work(job);
 	reload->r = read_again(reload->settings, &reload->config, &reload->error);
 }

@@ -54,6 +54,7 @@ struct refusal {
 
 static struct refusal admin_limit(const struct listener *listener, const struct peer *peer)
 {
+	const struct subids *subids = &listener->server->manager->subids;
 	const struct connection *connection;
 	size_t maximum = SERVER_ADMIN_MAX - (peer->uid ? SERVER_ADMIN_ROOT : 0), own = 0;
 
@@ -63,7 +64,8 @@ static struct refusal admin_limit(const struct listener *listener, const struct 
 	if (peer->uid == 0)
 		return (struct refusal){ 0 };
 	TAILQ_FOREACH(connection, &listener->server->connections, link)
-	own += connection->peer.socket == POLICY_ADMIN && connection->peer.uid == peer->uid;
+	own += connection->peer.socket == POLICY_ADMIN &&
+	       subids_user(subids, connection->peer.uid) == subids_user(subids, peer->uid);
 	if (own >= SERVER_ADMIN_USER_MAX)
 		return (struct refusal){ "connections_per_user", SERVER_ADMIN_USER_MAX, own };
 	return (struct refusal){ 0 };
@@ -79,8 +81,7 @@ static struct refusal public_limit(const struct listener *listener, const struct
 		maximum = maximum > SERVER_ROOT_RESERVE ? maximum - SERVER_ROOT_RESERVE : 1;
 	if (listener->nr_connections >= (size_t)maximum)
 		return (struct refusal){ "connections", maximum, listener->nr_connections };
-	own = users_count(&listener->server->users,
-			  subids_user(&listener->server->manager->subids, peer->uid));
+	own = users_count(&listener->server->users, peer->uid);
 	if (own >= (size_t)config->connections_per_user)
 		return (struct refusal){ "connections_per_user", config->connections_per_user,
 					 own };

@@ -61,7 +61,7 @@ bool worker_free(struct worker *worker);
 
 /*
  * How many jobs of clients there may be before this one is refused: those who only look can't take the
- * room of those who administrate, nor these root's. The service's own always find room: there is one at
+ * room of those who administrate, nor these root's. The service's own always find room: there are two at
  * most.
  */
 size_t worker_room(const struct job *job);

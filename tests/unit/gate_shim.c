@@ -3,7 +3,7 @@
  * Preloaded into the service by a test: while the file named by GATE exists, waiting for the disk
  * and resolving names last, as they do with a slow disk or a directory that is away. Who does
  * such things in the loop then, ends the service. While there is a file of that name with ".eio" after
- * it, the disk does not take folders. Also says which mode a socket is made with.
+ * it, the disk does not take folders; with ".names", users can't be looked up. Also says which mode a socket is made with.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -45,6 +45,15 @@ static bool folder_fails(int fd)
 	       S_ISDIR(status.st_mode);
 }
 
+static bool names_fail(void)
+{
+	const char *gate = getenv("GATE");
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s.names", gate ? gate : "");
+	return gate && access(path, F_OK) == 0;
+}
+
 int fsync(int fd)
 {
 	wait_for_gate();
@@ -58,6 +67,10 @@ int fsync(int fd)
 struct passwd *getpwnam(const char *name)
 {
 	wait_for_gate();
+	if (names_fail()) {
+		errno = EIO;
+		return NULL;
+	}
 	return REAL(getpwnam)(name);
 }
 

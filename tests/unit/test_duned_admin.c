@@ -8,20 +8,24 @@
 #include "tests/unit/test_duned_run.h"
 
 #define ADMINISTRATOR 4003
+#define SUBORDINATE   100000 /* the same's */
 #define INFO	      "{\"method\":\"org.varlink.service.GetInfo\"}"
 
 static struct service service, admin;
+static char subids[128];
 
 static void setup(void)
 {
 	service_setup(&service);
-	file_write(service.config, "[access]\nadministrators = 4003 4004 4005 4006\n");
+	file_write(service.config, "[access]\nadministrators = 4003 4004 4005 4006 100000\n");
+	snprintf(subids, sizeof(subids), "%s/subuid", service.folder);
+	file_write(subids, "4003:100000:1\n");
 }
 
 static void start(void)
 {
 	service_spawn(&service, "tests/unit/duned-fake", "--socket", service.socket, "--config",
-		      service.config, "--device", "fake", NULL);
+		      service.config, "--device", "fake", "--subuid", subids, NULL);
 	admin = service;
 	strcat(admin.socket, ".admin");
 	close(client_new(&service));
@@ -63,8 +67,13 @@ START_TEST(limits_of_connections)
 		if (i == SERVER_ADMIN_USER_MAX)
 			expect_refused(client_new_as(&admin, ADMINISTRATOR), "connections_per_user",
 				       SERVER_ADMIN_USER_MAX);
-		fds[i] = i < SERVER_ADMIN_USER_MAX ? client_new_as(&admin, ADMINISTRATOR) :
-						     client_new(&admin);
+		if (i == SERVER_ADMIN_USER_MAX)
+			expect_refused(client_new_as(&admin, SUBORDINATE), "connections_per_user",
+				       SERVER_ADMIN_USER_MAX);
+		if (i < SERVER_ADMIN_USER_MAX)
+			fds[i] = client_new_as(&admin, i % 2 ? SUBORDINATE : ADMINISTRATOR);
+		else
+			fds[i] = client_new(&admin);
 		expect_answer(fds[i]);
 	}
 	expect_refused(client_new(&admin), "connections", SERVER_ADMIN_MAX);

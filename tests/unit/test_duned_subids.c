@@ -3,15 +3,18 @@
  * duned and subordinate uids: what somebody uses as any of them is charged to the user who has them, as
  * subuid(5)'s file says, and as it says later. Needs root, to be several users.
  */
+#include <pwd.h>
+
 #include "tests/unit/suite.h"
 #include "tests/unit/test_duned_rows.h"
 
-#define ALICE	4001
-#define BOB	4002
-#define SUB	100000 /* the first of Alice's */
-#define CONFIG	"[quota user]\ncontexts = 3\n[connections]\nper-user = 4\n"
-#define RANGES	"4001:100000:65536\n4002:200000:65536\n"
-#define OF_USER "{\"scope\":\"user\"}"
+#define ALICE	    4001
+#define BOB	    4002
+#define SUB	    100000 /* the first of Alice's */
+#define CONFIG	    "[quota user]\ncontexts = 3\n[connections]\nper-user = 4\n"
+#define NAMED(name) "{\"scope\":\"user\",\"name\":\"" name "\"}"
+#define RANGES	    "4001:100000:65536\n4002:200000:65536\n"
+#define OF_USER	    "{\"scope\":\"user\"}"
 
 static struct service service;
 static char ranges[128];
@@ -60,20 +63,19 @@ static void wait_for_row(const char *parameters, const char *row)
 	ck_abort_msg("there never is: %s", row);
 }
 
-static const char *origin(int line)
+/* A row of contexts, by the configuration's line. */
+static const char *line(const char *name, int maximum, int used, int number)
 {
-	static char text[160];
+	static char text[256];
 
-	snprintf(text, sizeof(text), "%s:%d", service.config, line);
+	snprintf(text, sizeof(text), "user %s contexts %d %d %s:%d", name, maximum, used,
+		 service.config, number);
 	return text;
 }
 
 static const char *row(const char *name, int used)
 {
-	static char text[256];
-
-	snprintf(text, sizeof(text), "user %s contexts 3 %d %s", name, used, origin(2));
-	return text;
+	return line(name, 3, used, 2);
 }
 
 START_TEST(one_quota)
@@ -102,8 +104,8 @@ START_TEST(one_quota)
 	/* Those, and the rule itself. */
 	ck_assert_uint_eq(count_rows(root, OF_USER), 4);
 	/* What holds for one of them, and what one of them sees. */
-	ck_assert(has_row(root, "{\"scope\":\"user\",\"name\":\"100000\"}", row("4001", 3)));
-	ck_assert_uint_eq(count_rows(root, "{\"scope\":\"user\",\"name\":\"100000\"}"), 1);
+	ck_assert(has_row(root, NAMED("100000"), row("4001", 3)));
+	ck_assert_uint_eq(count_rows(root, NAMED("100000")), 1);
 	ck_assert(has_row(last, OF_USER, row("4001", 3)));
 	ck_assert_uint_eq(count_rows(last, OF_USER), 1);
 	/* What one gives back, another may take. */
@@ -138,30 +140,30 @@ START_TEST(not_one_owner)
 }
 END_TEST
 
-START_TEST(connections)
+/* What a context itself says of its owner's contexts is about those that the owner has itself. */
+START_TEST(limits_of_a_context)
 {
-	int fds[4], other;
+	static const char *const two = "{\"limits\":{\"contexts\":2}}";
+	int alice, sub, contexts[5];
 
-	start(CONFIG, RANGES);
-	for (uid_t i = 0; i < 4; i++) {
-		fds[i] = client_new_as(&service, i ? SUB + i : ALICE);
-		json_object_put(client_call(fds[i], M("Info"), NULL, NULL));
+	start("", RANGES);
+	alice = client_new_as(&service, ALICE);
+	sub = client_new_as(&service, SUB);
+	contexts[0] = create(sub, NULL);
+	contexts[1] = create(sub, NULL);
+	contexts[2] = create(alice, two);
+	contexts[3] = create(alice, two);
+	json_object_put(client_call(alice, M("Create"), two, DUNE_ERROR("QuotaExceeded")));
+	json_object_put(client_call(sub, M("Create"), two, DUNE_ERROR("QuotaExceeded")));
+	close(contexts[1]);
+	wait_for_row(NAMED("4001"), "user 4001 contexts 64 3 default");
+	contexts[4] = create(sub, two);
+	for (size_t i = 0; i < 5; i++) {
+		if (i != 1)
+			close(contexts[i]);
 	}
-	for (uid_t i = 0; i < 2; i++) {
-		struct json_object *reply;
-
-		other = client_new_as(&service, i ? SUB + 1000 : ALICE);
-		reply = client_expect(other, DUNE_ERROR("QuotaExceeded"), false, NULL);
-		ck_assert_str_eq(json_text_at(reply, "limit"), "connections_per_user");
-		ck_assert_int_eq(json_int_at(reply, "used"), 4);
-		json_object_put(reply);
-		close(other);
-	}
-	other = client_new_as(&service, BOB);
-	json_object_put(client_call(other, M("Info"), NULL, NULL));
-	close(other);
-	for (size_t i = 0; i < 4; i++)
-		close(fds[i]);
+	close(alice);
+	close(sub);
 }
 END_TEST
 
@@ -178,8 +180,16 @@ START_TEST(rules_of_their_own)
 	contexts[1] = create(first, NULL);
 	refused(first, NULL, "user", "100000", "contexts", 2, 2);
 	refused(other, NULL, "user", "4001", "contexts", 1, 2);
+	/* Asked for one of them, nothing is shown that does not hold for it. */
+	ck_assert(has_row(root, OF_USER, line("100000", 2, 2, 6)));
+	ck_assert(has_row(root, OF_USER, line("4001", 1, 2, 8)));
+	ck_assert(has_row(root, NAMED("100000"), line("100000", 2, 2, 6)));
+	ck_assert_uint_eq(count_rows(root, NAMED("100000")), 1);
+	ck_assert(has_row(root, NAMED("100001"), line("4001", 1, 2, 8)));
+	ck_assert_uint_eq(count_rows(root, NAMED("100001")), 1);
 	close(contexts[0]);
 	close(contexts[1]);
+	wait_for_row(OF_USER, line("4001", 1, 0, 8));
 	contexts[2] = create(other, NULL);
 	contexts[3] = create(first, NULL);
 	close(contexts[2]);
@@ -208,9 +218,32 @@ START_TEST(create_rate)
 }
 END_TEST
 
-/* The file changes, goes, comes back; and a Reload has read it when it answers. */
+/* A user who is somebody's subordinate and has subordinates: each is charged for the next, and no further. */
+START_TEST(a_chain)
+{
+	int alice, sub, contexts[3];
+
+	start(CONFIG, "900:4001:1\n" RANGES);
+	alice = client_new_as(&service, ALICE);
+	sub = client_new_as(&service, SUB);
+	contexts[0] = create(alice, NULL);
+	contexts[1] = create(sub, NULL);
+	contexts[2] = create(sub, NULL);
+	ck_assert(has_row(root, OF_USER, row("4001", 3)));
+	ck_assert(has_row(root, OF_USER, row("900", 1)));
+	ck_assert_uint_eq(count_rows(root, OF_USER), 3);
+	refused(sub, NULL, "user", "4001", "contexts", 3, 3);
+	for (size_t i = 0; i < 3; i++)
+		close(contexts[i]);
+	close(alice);
+	close(sub);
+}
+END_TEST
+
+/* The file changes, goes, comes back, in place and within the same moment, behind a link. */
 START_TEST(another_file)
 {
+	char target[140];
 	int first, context;
 
 	start(CONFIG, "");
@@ -220,16 +253,61 @@ START_TEST(another_file)
 	change_ranges(RANGES);
 	wait_for_row(OF_USER, row("4001", 1));
 	ck_assert_uint_eq(count_rows(root, OF_USER), 2);
+	file_write(ranges, "4003:100000:65536\n4002:200000:65536\n");
+	wait_for_row(OF_USER, row("4003", 1));
 	ck_assert_int_eq(unlink(ranges), 0);
 	wait_for_row(OF_USER, row("100000", 1));
-	change_ranges("4002:100000:1\n");
+	snprintf(target, sizeof(target), "%s.target", ranges);
+	file_write(target, "4002:100000:1\n");
+	ck_assert_int_eq(symlink(target, ranges), 0);
 	wait_for_row(OF_USER, row("4002", 1));
-	/* Half of the time a reload is first, half of the time the watcher is. */
+	file_write(target, "4001:100000:1\n");
+	wait_for_row(OF_USER, row("4001", 1));
+	close(context);
+	close(first);
+}
+END_TEST
+
+/* A Reload has read the file when it answers. */
+START_TEST(a_reload)
+{
+	int first, context;
+
+	start(CONFIG, "");
+	first = client_new_as(&service, SUB);
+	context = create(first, NULL);
 	for (int i = 0; i < 20; i++) {
 		change_ranges(i % 2 ? "4002:100000:1\n" : RANGES);
 		client_check(root, M("Reload"), NULL, OK);
 		ck_assert(has_row(root, OF_USER, row(i % 2 ? "4002" : "4001", 1)));
 	}
+	close(context);
+	close(first);
+}
+END_TEST
+
+/* Names that can't be looked up now leave what is in force, and are looked up again. */
+START_TEST(names_that_come_late)
+{
+	const struct passwd *daemon = getpwnam("daemon");
+	char gate[140], names[160], name[16];
+	int first, context;
+
+	ck_assert_ptr_nonnull(daemon);
+	snprintf(name, sizeof(name), "%u", daemon->pw_uid);
+	snprintf(gate, sizeof(gate), "%s/gate", service.folder);
+	snprintf(names, sizeof(names), "%s.names", gate);
+	file_write(names, "");
+	preload("gate_shim.so");
+	ck_assert_int_eq(setenv("GATE", gate, 1), 0);
+	start(CONFIG, "daemon:100000:10\n");
+	unsetenv("LD_PRELOAD");
+	service_wait_log(&service, "uids count for whom they did");
+	first = client_new_as(&service, SUB);
+	context = create(first, NULL);
+	ck_assert(has_row(root, OF_USER, row("100000", 1)));
+	ck_assert_int_eq(unlink(names), 0);
+	wait_for_row(OF_USER, row(name, 1));
 	close(context);
 	close(first);
 }
@@ -268,10 +346,13 @@ int main(void)
 	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, one_quota);
 	tcase_add_test(tests, not_one_owner);
-	tcase_add_test(tests, connections);
+	tcase_add_test(tests, limits_of_a_context);
 	tcase_add_test(tests, rules_of_their_own);
 	tcase_add_test(tests, create_rate);
+	tcase_add_test(tests, a_chain);
 	tcase_add_test(tests, another_file);
+	tcase_add_test(tests, a_reload);
+	tcase_add_test(tests, names_that_come_late);
 	tcase_add_test(tests, damaged);
 	suite_add_tcase(suite, tests);
 	return suite_run(suite);

@@ -48,7 +48,7 @@ static void setup(void)
 	srand(seed);
 	device_init(&device, "fake");
 	ck_assert_int_eq(device_ready(&device), 0);
-	subids = (struct subids){ ranges, NR_ROWS(ranges) };
+	subids = (struct subids){ .ranges = ranges, .nr = NR_ROWS(ranges) };
 	init();
 	ck_assert_int_eq(ledger_refresh(&ledger, &device), 0);
 }
