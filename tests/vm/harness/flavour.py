@@ -28,8 +28,8 @@ class Flavour:
 
 # The debug kernel takes ten times the instructions for the same, but limits in virtual time have to
 # hold. ht: UBSAN finds a shift by -1 in what the kernel computes from Bochs's topology, 6.12
-# warns of it. Switched off, because they take too long: checks of objects and leaks (both are
-# compiled in), poison in struct page.
+# warns of it. Switched off, because they take too long: checks of objects, of leaks but in the case
+# that is about them (both are compiled in), poison in struct page.
 FLAVOURS = {flavour.name: flavour for flavour in (
     Flavour("cloud", kernel.package, "kmod"),
     Flavour("amd64", partial(kernel.package, kernel.AMD64), "kmod-amd64", memory=64),

@@ -66,6 +66,16 @@ MODELS = {
 }
 
 
+def names(cmdline):
+    """Of the kernel's arguments, those that it sets."""
+    return {word.split("=")[0] for word in cmdline.split()}
+
+
+def without(words, own):
+    """The arguments but those with these names."""
+    return tuple(word for word in words if word.split("=")[0] not in own)
+
+
 class Machine:
     """Use as a context manager; afterwards the emulator is gone and its folder removed."""
 
@@ -80,8 +90,7 @@ class Machine:
         self._master = None
         model, hidden = MODELS[cpu]
         # A case's own arguments replace ours: of audit=0 no later audit=1 takes anything back.
-        own = {word.split("=")[0] for word in cmdline.split()}
-        words = tuple(word for word in CMDLINE if word.split("=")[0] not in own)
+        words = without(CMDLINE, names(cmdline))
         words += (f"tsc_early_khz={ips // 1000}", f"clearcpuid={','.join((hidden, *hide))}",
                   "" if tracefs else NO_TRACEFS, cmdline)
         initrd = numa.table(nodes, smp, memory) + initrd

@@ -4,9 +4,8 @@ of them."""
 import subprocess
 import sys
 
-from . import image, kernel, ram
+from . import image, kernel, machine, ram
 from .flavour import FLAVOURS
-from .machine import Machine
 from .paths import BUILD, ROOT, HarnessError
 
 
@@ -25,10 +24,11 @@ class Session:
 
     def boot(self, cmdline, text=None, memory=256, **hardware):
         """Makes a machine (see Machine), with what is for everybody and what `text` mentions."""
-        words = " ".join((*self.flavour.cmdline, cmdline))
-        return Machine(self.kernel, self.image.archive(text), words,
-                       memory=memory + self.flavour.memory, ips=self.flavour.ips,
-                       hide=self.flavour.hide, **hardware)
+        own = machine.names(cmdline)
+        words = " ".join((*machine.without(self.flavour.cmdline, own), cmdline))
+        return machine.Machine(self.kernel, self.image.archive(text), words,
+                               memory=memory + self.flavour.memory, ips=self.flavour.ips,
+                               hide=self.flavour.hide, **hardware)
 
 
 def _build_programs():
