@@ -5,6 +5,17 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "duned/subids.h"
+
+struct charge charge_to(const struct subids *subids, uint32_t uid, const struct dune_labels *labels)
+{
+	return (struct charge){
+		.uid = uid,
+		.superior = subids_superior(subids, uid),
+		.labels = *labels,
+	};
+}
+
 bool quota_key_equal(const struct quota_key *one, const struct quota_key *other)
 {
 	return one->scope == other->scope && one->id == other->id && one->start == other->start &&

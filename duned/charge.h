@@ -43,6 +43,12 @@ struct charge {
 	struct dune_labels labels;
 };
 
+struct subids;
+
+/* What a uid is charged with, and by the table (subids.h; may be NULL) whoever it is subordinate to. */
+struct charge charge_to(const struct subids *subids, uint32_t uid,
+			const struct dune_labels *labels);
+
 /* One account. What a scope does not use is 0 or empty. */
 struct quota_key {
 	enum quota_scope scope;

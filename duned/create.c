@@ -196,11 +196,8 @@ static int survey(struct creation *creation)
 			   request->peer->pid);
 		return answer_error_plain(creation->answer, VARLINK_ERROR("PermissionDenied"));
 	}
-	creation->charge = (struct charge){
-		.uid = request->peer->uid,
-		.superior = subids_superior(&manager->subids, request->peer->uid),
-		.labels = creation->wanted.labels,
-	};
+	creation->charge =
+		charge_to(&manager->subids, request->peer->uid, &creation->wanted.labels);
 	return r;
 }
 

@@ -9,7 +9,6 @@
 
 #include "duned/context.h"
 #include "duned/device.h"
-#include "duned/subids.h"
 
 #define REFRESH_CHUNK 64 /* contexts read from the module in one call */
 #define PATH_DEPTH    (DUNE_CGROUP_MAX / 2) /* the root and "/x" over and over */
@@ -368,9 +367,7 @@ bool ledger_recount(struct ledger *ledger, struct device *device, const struct l
 
 static int add_stats(struct ledger *ledger, const struct dune_stats *stats)
 {
-	const struct charge charge = { .uid = stats->owner,
-				       .superior = subids_superior(ledger->subids, stats->owner),
-				       .labels = stats->labels };
+	const struct charge charge = charge_to(ledger->subids, stats->owner, &stats->labels);
 	uint64_t limits[DUNE_NR_LIMITS];
 	int r;
 

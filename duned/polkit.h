@@ -17,23 +17,23 @@
 
 /* Questions that wait: a yes to all at once fits into the worker's queue. */
 #define POLKIT_ASKS	 56
-#define POLKIT_USER_ASKS 8 /* those of one user, his subordinate uids among them */
+#define POLKIT_USER_ASKS 8   /* those of one user, his subordinate uids among them */
 #define POLKIT_ANSWER_S	 5.0 /* until a question is given up */
-#define POLKIT_MESSAGES	 16 /* of the bus, read in one turn of the loop */
+#define POLKIT_MESSAGES	 16  /* of the bus, read in one turn of the loop */
 
 enum polkit_outcome {
 	POLKIT_YES,
 	POLKIT_NO,
-	POLKIT_CHALLENGE, /* it would have to ask a person */
-	POLKIT_OFF, /* the configuration has it no more */
+	POLKIT_CHALLENGE,	/* it would have to ask a person */
+	POLKIT_OFF,		/* the configuration has it no more */
 	POLKIT_CANCELLED,
-	POLKIT_ABSENT, /* nobody has its name on the bus */
-	POLKIT_UNREACHABLE, /* there is no bus, or it went away */
-	POLKIT_SILENT, /* no answer in time */
-	POLKIT_MALFORMED, /* an answer that is none */
-	POLKIT_FAILED, /* it refuses the question, or there is no memory for it */
-	POLKIT_BUSY, /* too many wait */
-	POLKIT_GONE, /* the process that connected has ended */
+	POLKIT_ABSENT,		/* nobody has its name on the bus */
+	POLKIT_UNREACHABLE,	/* there is no bus, or it went away */
+	POLKIT_SILENT,		/* no answer in time */
+	POLKIT_MALFORMED,	/* an answer that is none */
+	POLKIT_FAILED,		/* it refuses the question, or there is no memory for it */
+	POLKIT_BUSY,		/* too many wait */
+	POLKIT_GONE,		/* the process that connected has ended */
 	NR_POLKIT_OUTCOMES,
 };
 
@@ -42,13 +42,13 @@ struct subids;
 TAILQ_HEAD(polkit_asks, polkit_ask);
 
 struct polkit {
-	struct ev_loop *loop; /* NULL: nothing can be asked */
-	sd_bus *bus; /* NULL: not connected */
+	struct ev_loop *loop;	/* NULL: nothing can be asked */
+	sd_bus *bus;		/* NULL: not connected */
 	ev_io watcher;
-	ev_timer timer; /* the bus's own */
+	ev_timer timer;		/* the bus's own */
 	struct polkit_asks asks;
 	size_t nr_asks;
-	const struct subids *subids; /* whom an ask counts for; may be NULL */
+	const struct subids *subids;	/* whom an ask counts for; may be NULL */
 };
 
 void polkit_init(struct polkit *polkit, struct ev_loop *loop);

@@ -101,34 +101,36 @@ static void add_base_of(struct showing *showing, const struct quota_key *account
 	}
 }
 
-/* What holds for a uid that was asked for by name, as quota_holding() decides it, cgroups and groups apart. */
-static void add_one_user(struct showing *showing)
+/* What holds for whom that is charged, of the scope and the name that are wanted. */
+static void add_holding(struct showing *showing, const struct charge *charge)
 {
 	const struct quota_rules *rules = &showing->manager->config.quotas;
-	const struct quota_key own = showing->wanted;
-	const struct quota_key user = {
-		.scope = QUOTA_USER,
-		.id = subids_user(&showing->manager->subids, own.id),
-	};
-	const struct {
-		const struct quota_rule *rule;
-		const struct quota_key *account;
-	} choices[] = {
-		{ quota_rules_find(rules, &own), &own },
-		{ quota_rules_find(rules, &user), &user },
-		{ &rules->base[QUOTA_BASE_USER], &user },
-	};
+	struct quota_holding holding[QUOTA_MAX_HOLDING];
+	char number[16];
 
 	for (unsigned int i = 0; i < QUOTA_NR_RESOURCES; i++) {
-		for (size_t c = 0; c < sizeof(choices) / sizeof(choices[0]); c++) {
-			const struct quota_rule *rule = choices[c].rule;
+		size_t count = quota_holding(rules, charge, (enum quota_resource)i, holding);
 
-			if (!rule || rule->values[i].maximum == QUOTA_UNSET)
+		for (size_t h = 0; h < count; h++) {
+			const struct quota_key *account = &holding[h].account;
+			const char *name = admit_account_name(holding[h].rule, account, number);
+
+			if (showing->one_scope && account->scope != showing->wanted.scope)
 				continue;
-			add_row(showing, rule, (enum quota_resource)i, choices[c].account);
-			break;
+			if (!showing->name || (name && !strcmp(name, showing->name)))
+				add_row(showing, holding[h].rule, (enum quota_resource)i, account);
 		}
 	}
+}
+
+/* The same for a uid that was asked for: which groups and cgroup it has nobody knows, so it has none. */
+static void add_one_user(struct showing *showing)
+{
+	const struct dune_labels labels = { .gid = UINT32_MAX };
+	const struct charge charge =
+		charge_to(&showing->manager->subids, showing->wanted.id, &labels);
+
+	add_holding(showing, &charge);
 }
 
 /* Rows that are made together: of a rule, or of what every user's or process's rule says of one. */
@@ -301,28 +303,16 @@ static int show_all(const struct showing *showing, struct answer *answer)
 static int add_own(struct showing *showing)
 {
 	const struct request *request = showing->request;
-	const struct quota_rules *rules = &request->manager->config.quotas;
-	struct quota_holding holding[QUOTA_MAX_HOLDING];
-	const uint32_t uid = request->peer->uid;
-	struct charge charge = { .uid = uid,
-				 .superior = subids_superior(&request->manager->subids, uid) };
-	char number[16];
-	int r = identity_labels(request->peer, rules, &charge.labels);
+	const struct manager *manager = showing->manager;
+	struct dune_labels labels;
+	struct charge charge;
+	int r = identity_labels(request->peer, &manager->config.quotas, &labels);
 
-	for (unsigned int i = 0; !r && i < QUOTA_NR_RESOURCES; i++) {
-		size_t count = quota_holding(rules, &charge, (enum quota_resource)i, holding);
-
-		for (size_t h = 0; h < count; h++) {
-			const struct quota_key *account = &holding[h].account;
-			const char *name = admit_account_name(holding[h].rule, account, number);
-
-			if (showing->one_scope && account->scope != showing->wanted.scope)
-				continue;
-			if (!showing->name || (name && !strcmp(name, showing->name)))
-				add_row(showing, holding[h].rule, (enum quota_resource)i, account);
-		}
-	}
-	return r;
+	if (r < 0)
+		return r;
+	charge = charge_to(&manager->subids, request->peer->uid, &labels);
+	add_holding(showing, &charge);
+	return 0;
 }
 
 /* ---- the method ---- */

@@ -55,6 +55,7 @@ struct refusal {
 static struct refusal admin_limit(const struct listener *listener, const struct peer *peer)
 {
 	const struct subids *subids = &listener->server->manager->subids;
+	const uint32_t user = subids_user(subids, peer->uid);
 	const struct connection *connection;
 	size_t maximum = SERVER_ADMIN_MAX - (peer->uid ? SERVER_ADMIN_ROOT : 0), own = 0;
 
@@ -65,7 +66,7 @@ static struct refusal admin_limit(const struct listener *listener, const struct 
 		return (struct refusal){ 0 };
 	TAILQ_FOREACH(connection, &listener->server->connections, link)
 	own += connection->peer.socket == POLICY_ADMIN &&
-	       subids_user(subids, connection->peer.uid) == subids_user(subids, peer->uid);
+	       subids_user(subids, connection->peer.uid) == user;
 	if (own >= SERVER_ADMIN_USER_MAX)
 		return (struct refusal){ "connections_per_user", SERVER_ADMIN_USER_MAX, own };
 	return (struct refusal){ 0 };

@@ -3,7 +3,8 @@
  * Preloaded into the service by a test: while the file named by GATE exists, waiting for the disk
  * and resolving names last, as they do with a slow disk or a directory that is away. Who does
  * such things in the loop then, ends the service. While there is a file of that name with ".eio" after
- * it, the disk does not take folders; with ".names", users can't be looked up. Also says which mode a socket is made with.
+ * it, the disk does not take folders; with ".names", users can't be looked up. Also says which mode a
+ * socket is made with.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -21,11 +22,19 @@
 
 #define LOOK_US 1000
 
-static void wait_for_gate(void)
+/* The file that the test makes, with this after its name. */
+static bool is_there(const char *suffix)
 {
 	const char *gate = getenv("GATE");
+	char path[PATH_MAX];
 
-	while (gate && access(gate, F_OK) == 0) {
+	snprintf(path, sizeof(path), "%s%s", gate ? gate : "", suffix);
+	return gate && access(path, F_OK) == 0;
+}
+
+static void wait_for_gate(void)
+{
+	while (is_there("")) {
 		if (syscall(SYS_gettid) == getpid())
 			abort();
 		usleep(LOOK_US);
@@ -36,22 +45,9 @@ static void wait_for_gate(void)
 
 static bool folder_fails(int fd)
 {
-	const char *gate = getenv("GATE");
-	char path[PATH_MAX];
 	struct stat status;
 
-	snprintf(path, sizeof(path), "%s.eio", gate ? gate : "");
-	return gate && access(path, F_OK) == 0 && fstat(fd, &status) == 0 &&
-	       S_ISDIR(status.st_mode);
-}
-
-static bool names_fail(void)
-{
-	const char *gate = getenv("GATE");
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s.names", gate ? gate : "");
-	return gate && access(path, F_OK) == 0;
+	return is_there(".eio") && fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 int fsync(int fd)
@@ -67,7 +63,7 @@ int fsync(int fd)
 struct passwd *getpwnam(const char *name)
 {
 	wait_for_gate();
-	if (names_fail()) {
+	if (is_there(".names")) {
 		errno = EIO;
 		return NULL;
 	}

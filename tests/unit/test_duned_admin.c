@@ -64,12 +64,12 @@ START_TEST(limits_of_connections)
 	ck_assert_int_eq(chmod(admin.socket, 0666), 0);
 	for (int i = 0; i < SERVER_ADMIN_MAX; i++) {
 		/* An administrator has its share, root all that is left. */
-		if (i == SERVER_ADMIN_USER_MAX)
+		if (i == SERVER_ADMIN_USER_MAX) {
 			expect_refused(client_new_as(&admin, ADMINISTRATOR), "connections_per_user",
 				       SERVER_ADMIN_USER_MAX);
-		if (i == SERVER_ADMIN_USER_MAX)
 			expect_refused(client_new_as(&admin, SUBORDINATE), "connections_per_user",
 				       SERVER_ADMIN_USER_MAX);
+		}
 		if (i < SERVER_ADMIN_USER_MAX)
 			fds[i] = client_new_as(&admin, i % 2 ? SUBORDINATE : ADMINISTRATOR);
 		else

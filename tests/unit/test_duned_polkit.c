@@ -552,8 +552,7 @@ START_TEST(how_many_wait_in_all)
 	snprintf(gate, sizeof(gate), "%s/gate", service.folder);
 	bus_start(&service);
 	fake_start(HOLD);
-	preload("gate_shim.so");
-	ck_assert_int_eq(setenv("GATE", gate, 1), 0);
+	preload_gate(gate);
 	start_service(POLKIT);
 	unsetenv("LD_PRELOAD");
 	file_write(gate, "");

@@ -32,8 +32,7 @@ static void start(const char *config)
 /* With tests/unit/gate_shim.c. */
 static void start_slow(const char *config)
 {
-	preload("gate_shim.so");
-	ck_assert_int_eq(setenv("GATE", gate, 1), 0);
+	preload_gate(gate);
 	start(config);
 	unsetenv("LD_PRELOAD");
 }

@@ -125,6 +125,13 @@ static inline void preload(const char *shim)
 	ck_assert_int_eq(setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1), 0);
 }
 
+/* The same with gate_shim.c, whose file is `gate`. */
+static inline void preload_gate(const char *gate)
+{
+	preload("gate_shim.so");
+	ck_assert_int_eq(setenv("GATE", gate, 1), 0);
+}
+
 /* Starts build/<name> with these arguments, the last NULL. */
 static inline void service_spawn(struct service *service, const char *name, ...)
 {

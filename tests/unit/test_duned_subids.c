@@ -240,7 +240,7 @@ START_TEST(a_chain)
 }
 END_TEST
 
-/* The file changes, goes, comes back, in place and within the same moment, behind a link. */
+/* The file is replaced, written in place with as many bytes, goes, comes back as a link whose target changes. */
 START_TEST(another_file)
 {
 	char target[140];
@@ -298,8 +298,7 @@ START_TEST(names_that_come_late)
 	snprintf(gate, sizeof(gate), "%s/gate", service.folder);
 	snprintf(names, sizeof(names), "%s.names", gate);
 	file_write(names, "");
-	preload("gate_shim.so");
-	ck_assert_int_eq(setenv("GATE", gate, 1), 0);
+	preload_gate(gate);
 	start(CONFIG, "daemon:100000:10\n");
 	unsetenv("LD_PRELOAD");
 	service_wait_log(&service, "uids count for whom they did");

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "duned/subids.h"
@@ -154,6 +155,44 @@ START_TEST(many)
 }
 END_TEST
 
+/* It is read until it has been the same for a while: a change within a tick of the clock looks like none. */
+START_TEST(only_when_it_changed)
+{
+	static const char text[] = "1000:5000:10\n";
+	struct subids_seen seen = { 0 };
+	int r;
+
+	for (int round = 0; round < 2; round++) {
+		time_t begin = time(NULL);
+
+		load(text, sizeof(text) - 1);
+		for (int i = 0; i < 2; i++) {
+			subids_done(&subids);
+			r = subids_load_changed(path, &seen, &subids);
+			/* A machine with much else to do takes a while by itself. */
+			if (i && time(NULL) - begin > 1)
+				break;
+			ck_assert_int_eq(r, 0);
+			ck_assert_uint_eq(subids_superior(&subids, 5000), 1000);
+		}
+		for (int i = 0; i < 100; i++) {
+			subids_done(&subids);
+			r = subids_load_changed(path, &seen, &subids);
+			if (r)
+				break;
+			usleep(100000);
+		}
+		ck_assert_int_eq(r, 1);
+		ck_assert_ptr_null(subids.ranges);
+	}
+	/* What fails is tried again. */
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(symlink("/", path), 0);
+	ck_assert_int_eq(subids_load_changed(path, &seen, &subids), -EISDIR);
+	ck_assert_int_eq(subids_load_changed(path, &seen, &subids), -EISDIR);
+}
+END_TEST
+
 START_TEST(no_file)
 {
 	struct subids other = { 0 };
@@ -174,6 +213,7 @@ int main(void)
 	tcase_add_loop_test(tests, whose, 0, (int)(sizeof(cases) / sizeof(cases[0])));
 	tcase_add_test(tests, bytes_that_are_no_text);
 	tcase_add_test(tests, many);
+	tcase_add_test(tests, only_when_it_changed);
 	tcase_add_test(tests, no_file);
 	suite_add_tcase(suite, tests);
 	return suite_run(suite);

@@ -26,11 +26,7 @@ sleep 6
 expect sh -c "echo scan >$leaks; echo clear >$leaks"
 load_dune
 expect /progs/raw_many 10
-for kind in failslab fail_page_alloc; do
-	echo N >/sys/kernel/debug/$kind/ignore-gfp-wait
-	echo 0 >/sys/kernel/debug/$kind/verbose
-done
-echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
+let_allocations_fail
 expect /progs/raw_fail 250
 expect_no_leaks "by what failed"
 start_duned

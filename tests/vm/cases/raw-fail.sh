@@ -6,11 +6,7 @@
 
 [ -e /proc/self/fail-nth ] || skip "this kernel has no fault injection"
 mount -t debugfs none /sys/kernel/debug
-for kind in failslab fail_page_alloc; do
-	echo N >/sys/kernel/debug/$kind/ignore-gfp-wait
-	echo 0 >/sys/kernel/debug/$kind/verbose
-done
-echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
+let_allocations_fail
 load_dune
 out=$(/progs/raw_fail 250 2>&1)
 expect_equal "status ($out)" $? 0

@@ -80,6 +80,16 @@ kernel_said() {
 	dmesg | tail -n +$(($1 + 1)) | grep -v 'used greatest stack depth'
 }
 
+# let_allocations_fail: what a program asks for in /proc/self/fail-nth is about all kinds, and not in the log.
+# Needs debugfs.
+let_allocations_fail() {
+	for kind in failslab fail_page_alloc; do
+		echo N >/sys/kernel/debug/$kind/ignore-gfp-wait
+		echo 0 >/sys/kernel/debug/$kind/verbose
+	done
+	echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
+}
+
 # load_kvm: Debian's own KVM modules.
 load_kvm() {
 	expect insmod /modules/irqbypass.ko

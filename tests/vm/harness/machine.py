@@ -66,13 +66,9 @@ MODELS = {
 }
 
 
-def names(cmdline):
-    """Of the kernel's arguments, those that it sets."""
-    return {word.split("=")[0] for word in cmdline.split()}
-
-
-def without(words, own):
-    """The arguments but those with these names."""
+def unless_set(words, cmdline):
+    """Of the kernel's arguments, those that cmdline does not set itself."""
+    own = {word.split("=")[0] for word in cmdline.split()}
     return tuple(word for word in words if word.split("=")[0] not in own)
 
 
@@ -90,7 +86,7 @@ class Machine:
         self._master = None
         model, hidden = MODELS[cpu]
         # A case's own arguments replace ours: of audit=0 no later audit=1 takes anything back.
-        words = without(CMDLINE, names(cmdline))
+        words = unless_set(CMDLINE, cmdline)
         words += (f"tsc_early_khz={ips // 1000}", f"clearcpuid={','.join((hidden, *hide))}",
                   "" if tracefs else NO_TRACEFS, cmdline)
         initrd = numa.table(nodes, smp, memory) + initrd

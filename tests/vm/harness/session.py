@@ -24,8 +24,7 @@ class Session:
 
     def boot(self, cmdline, text=None, memory=256, **hardware):
         """Makes a machine (see Machine), with what is for everybody and what `text` mentions."""
-        own = machine.names(cmdline)
-        words = " ".join((*machine.without(self.flavour.cmdline, own), cmdline))
+        words = " ".join((*machine.unless_set(self.flavour.cmdline, cmdline), cmdline))
         return machine.Machine(self.kernel, self.image.archive(text), words,
                                memory=memory + self.flavour.memory, ips=self.flavour.ips,
                                hide=self.flavour.hide, **hardware)
