@@ -235,6 +235,16 @@ static void ept_free_list(struct list_head *freed)
 		__free_page(page);
 }
 
+static u32 find_slot(const struct dune_ept *ept, u32 slice)
+{
+	u32 slot;
+
+	for (slot = 1; slot <= ept->nr_slots; slot++)
+		if (ept->slices[slot] == slice)
+			break;
+	return slot;
+}
+
 /* The part of [start, end) that a slot maps, as gpas; false when there is none. */
 static bool slot_range(const struct dune_ept *ept, u32 slot, u64 start, u64 end, u64 *ret_gpa,
 		       u64 *ret_end)
@@ -248,29 +258,38 @@ static bool slot_range(const struct dune_ept *ept, u32 slot, u64 start, u64 end,
 	return from < to;
 }
 
-/* Removes what maps [start, end); returns the generation that has to be kicked. */
+/* Removes what maps [start, end), adds up how much; returns the generation that has to be kicked. */
 static u64 ept_zap(struct dune_context *ctx, u64 start, u64 end, u64 *ret_zapped,
 		   struct list_head *freed)
 {
+	u32 slot, nr_slots = READ_ONCE(ctx->ept.nr_slots);
+	u64 first = start >> DUNE_SLOT_SHIFT, last = (end - 1) >> DUNE_SLOT_SHIFT;
+	u64 gpa, gpa_end, zapped, gen;
 	struct dune_ept *ept = &ctx->ept;
-	u64 gpa, gpa_end, zapped, all = 0, gen = 0;
-	u32 slot = 1;
 
-	do {
+	for (slot = 1; slot <= nr_slots; slot++) {
+		/*
+		 * Without the lock: whoever gives a slot another slice empties it, and no fill comes while the
+		 * range is being invalidated.
+		 */
+		if (READ_ONCE(ept->slices[slot]) - 1 - first > last - first)
+			continue;
 		/* Slot by slot, so that the lock is never held for long; fills wait meanwhile. */
 		spin_lock(&ept->lock);
-		if (slot <= ept->nr_slots && slot_range(ept, slot, start, end, &gpa, &gpa_end)) {
+		if (slot_range(ept, slot, start, end, &gpa, &gpa_end)) {
 			zapped = ept_zap_table(ept, ept->root, EPT_LEVELS - 1, gpa, gpa_end, freed);
 			ept->zaps += zapped;
-			all += zapped;
+			*ret_zapped += zapped;
 			/* Also for an empty table: processors cache the way to it. */
 			if (zapped || !list_empty(freed))
 				WRITE_ONCE(ept->gen, ept->gen + 1);
 		}
-		gen = ept->gen;
 		spin_unlock(&ept->lock);
-	} while (slot++ < READ_ONCE(ept->nr_slots));
-	*ret_zapped = all;
+	}
+	/* Whoever gave a slot another slice meanwhile may not have kicked yet: his generation is in it. */
+	spin_lock(&ept->lock);
+	gen = ept->gen;
+	spin_unlock(&ept->lock);
 	return gen;
 }
 
@@ -278,7 +297,7 @@ static u64 ept_zap(struct dune_context *ctx, u64 start, u64 end, u64 *ret_zapped
 static bool ept_zap_and_kick(struct dune_context *ctx, u64 start, u64 end)
 {
 	LIST_HEAD(freed);
-	u64 zapped, gen;
+	u64 zapped = 0, gen;
 
 	gen = ept_zap(ctx, start, end, &zapped, &freed);
 	if (READ_ONCE(ctx->ept.kicked) < gen)
@@ -320,19 +339,15 @@ bool ept_zap_young(struct dune_context *ctx, unsigned long start, unsigned long 
 bool ept_test_young(struct dune_context *ctx, unsigned long address)
 {
 	struct dune_ept *ept = &ctx->ept;
-	u64 *entry, gpa, gpa_end;
-	bool found = false;
-	u32 slot;
+	unsigned int level = 0;
+	u64 offset = address & (SLICE_SIZE - 1), *entry = NULL, slot;
+	bool found;
 
 	spin_lock(&ept->lock);
-	for (slot = 1; slot <= ept->nr_slots && !found; slot++) {
-		unsigned int level = 0;
-
-		if (!slot_range(ept, slot, address, address + PAGE_SIZE, &gpa, &gpa_end))
-			continue;
-		entry = ept_reach(ept, gpa, &level, NULL);
-		found = entry && (*entry & EPT_ACCESS);
-	}
+	slot = find_slot(ept, (address >> DUNE_SLOT_SHIFT) + 1);
+	if (slot <= ept->nr_slots)
+		entry = ept_reach(ept, slot << DUNE_SLOT_SHIFT | offset, &level, NULL);
+	found = entry && (*entry & EPT_ACCESS);
 	spin_unlock(&ept->lock);
 	return found;
 }
@@ -400,16 +415,6 @@ void ept_flush_now(struct dune_vcpu *vcpu)
 }
 
 /* ---- slots ---- */
-
-static u32 find_slot(const struct dune_ept *ept, u32 slice)
-{
-	u32 slot;
-
-	for (slot = 1; slot <= ept->nr_slots; slot++)
-		if (ept->slices[slot] == slice)
-			break;
-	return slot;
-}
 
 s64 ept_slice(struct dune_context *ctx, unsigned long hva)
 {

@@ -19,8 +19,12 @@
 /* A request that neither the kernel nor the module knows. */
 #define NO_IOCTL   _IO('D', 0xff)
 
+/* Fewer than a CPU with 40 address bits has slots for. */
+#define GIGABYTES 900
+
 static int context_fd;
 static char *no_access, *pages;
+static volatile char *dropped;
 static long pid;
 static volatile unsigned int handled;
 
@@ -83,19 +87,39 @@ static void run_touch(void)
 			 : "memory", "cc");
 }
 
-static void on_segv(int signal, siginfo_t *info, void *context)
+/* A page comes and goes: what the host takes away has to leave every CPU's EPT before it is reused. */
+static void run_drop(void)
 {
-	handled++;
-	((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 2;
+	for (int i = 0; i < BENCH_OPS; i++) {
+		*dropped = 1;
+		bench_expect(madvise((void *)dropped, BENCH_PAGE, MADV_DONTNEED), 0);
+		bench_expect(*dropped, 0);
+	}
 }
 
-static char *map(size_t bytes, int prot)
+static char *map(size_t bytes, int flags, int prot)
 {
-	char *at = mmap(NULL, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *at = mmap(NULL, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 
 	if (at == MAP_FAILED)
 		fail("mmap");
 	return at;
+}
+
+/* The same in a program that has touched a page in each of many gigabytes: as many slots. */
+static void run_drop_many(void)
+{
+	static size_t gigabytes;
+
+	for (; gigabytes < GIGABYTES; gigabytes++)
+		map(1ul << 30, MAP_NORESERVE, PROT_READ | PROT_WRITE)[0] = 1;
+	run_drop();
+}
+
+static void on_segv(int signal, siginfo_t *info, void *context)
+{
+	handled++;
+	((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 2;
 }
 
 static void prepare(void)
@@ -103,8 +127,9 @@ static void prepare(void)
 	struct sigaction action = { .sa_sigaction = on_segv, .sa_flags = SA_SIGINFO };
 
 	pid = getpid();
-	no_access = map(BENCH_PAGE, PROT_NONE);
-	pages = map(BENCH_PAGES * BENCH_PAGE, PROT_READ | PROT_WRITE);
+	no_access = map(BENCH_PAGE, 0, PROT_NONE);
+	pages = map(BENCH_PAGES * BENCH_PAGE, 0, PROT_READ | PROT_WRITE);
+	dropped = map(BENCH_PAGE, 0, PROT_READ | PROT_WRITE);
 	if (sigaction(SIGSEGV, &action, NULL))
 		fail("sigaction");
 }
@@ -126,6 +151,7 @@ static const struct bench_row native[] = {
 	{ "native_ioctl", "Linux: ioctl on a context fd that is refused", run_ioctl },
 	{ "native_segv", "Linux: SIGSEGV, handler, back", run_segv },
 	{ "native_touch", "Linux: first write to an anonymous page", run_touch },
+	{ "native_drop", "Linux: a page written, MADV_DONTNEED, read", run_drop },
 };
 
 static const struct bench_row guest[] = {
@@ -133,6 +159,8 @@ static const struct bench_row guest[] = {
 	{ "ring3_unknown", "launched program: unknown system call", run_unknown },
 	{ "ring3_segv", "launched program: SIGSEGV, handler, back", run_segv },
 	{ "ring3_touch", "launched program: first write to an anonymous page", run_touch },
+	{ "ring3_drop", "launched program: a page written, MADV_DONTNEED, read", run_drop },
+	{ "ring3_drop_many", "launched program: the same, 900 GB touched", run_drop_many },
 };
 
 int main(int argc, char **argv)

@@ -67,6 +67,8 @@ getpid getpid_direct
 ring3_getpid getpid
 ring3_touch native_touch
 ring3_segv native_segv
+ring3_drop native_drop
+ring3_drop_many ring3_drop
 ept_absent ept_present
 ept_absent native_touch
 ept_present null_exit
@@ -107,5 +109,5 @@ verdict=$(awk -F '\t' -v more="$more" -v names="$names" -v none="$none" -v some=
 		}
 		print NR " rows checked"
 	}' $rows)
-expect_equal "what is wrong with the rows" "$verdict" "25 rows checked"
+expect_equal "what is wrong with the rows" "$verdict" "28 rows checked"
 pass
