@@ -99,6 +99,12 @@
 /* The interrupt that announces a signal frame. */
 #define SIGNAL_VECTOR 0xf0
 
+/* #PF and bits of its error code */
+#define TRAP_PF	   14
+#define PF_PRESENT 1
+#define PF_USER	   4
+#define PF_FETCH   16
+
 /* System calls of ring-0 programs to the runtime itself; see dune.h. */
 #define DUNE_CALL_FIRST	   0x44550000
 #define DUNE_CALL_TRAP_SET 0x44550000

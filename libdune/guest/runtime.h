@@ -35,6 +35,7 @@ struct percpu {
 	u32 restart; /* the current system call is to be made again */
 	u64 frames[MAX_FRAMES];
 	s32 signals[MAX_FRAMES]; /* of the frames */
+	u64 fetches[MAX_FRAMES]; /* of the frames: where a fetch may have failed, else 0 */
 	u8 scratch[SCRATCH_SIZE] __attribute__((aligned(64)));
 };
 _Static_assert(offsetof(struct percpu, ring) == CPU_RING - PERCPU_BASE, "assembly");

@@ -53,14 +53,25 @@ void signal_init(void)
 }
 
 /*
+ * The host finds out by a read why the program can't fetch an instruction (dune.ko's trampoline), and the frame says
+ * so. Returns the address that was read, or 0; whether it was the program's RIP is for whoever knows that.
+ */
+static u64 maybe_fetch(const struct frame_registers *f, s32 signal)
+{
+	const u64 *error = (const u64 *)(f + 1), *trap = error + 1, *cr2 = error + 3;
+
+	return signal == SIGSEGV && *trap == TRAP_PF && *error == PF_USER ? *cr2 : 0;
+}
+
+/*
  * Follows frames that were built before the one at their RSP had been handed over, and queues them
  * all, oldest first. Returns the registers of the oldest in the scratch bytes.
  */
 static const struct frame_registers *take_chain(u64 frame)
 {
 	struct frame_registers *f = (struct frame_registers *)cpu->scratch;
+	u64 chain[MAX_FRAMES], fetches[MAX_FRAMES];
 	s32 signals[MAX_FRAMES];
-	u64 chain[MAX_FRAMES];
 	u32 n = 0;
 
 	for (;;) {
@@ -69,13 +80,16 @@ static const struct frame_registers *take_chain(u64 frame)
 		if (copy_in(f, frame + FRAME_REGS, FRAME_HEAD_SIZE))
 			panic_here(PANIC_FRAME_LOST);
 		chain[n] = frame;
-		signals[n++] = *(s32 *)(cpu->scratch + FRAME_HEAD_SIGNAL);
+		signals[n] = *(s32 *)(cpu->scratch + FRAME_HEAD_SIGNAL);
+		fetches[n] = maybe_fetch(f, signals[n]);
+		n++;
 		if (frame_phase(f->ip) != PHASE_CHAINED)
 			break;
 		frame = f->sp;
 	}
 	while (n) {
 		cpu->frames[cpu->nr_frames] = chain[--n];
+		cpu->fetches[cpu->nr_frames] = fetches[n];
 		cpu->signals[cpu->nr_frames++] = signals[n];
 	}
 	return f;
@@ -101,13 +115,17 @@ long signal_taken(const struct host_result *result)
 }
 
 /* Enters the program's handler for one frame: its saved registers become the program's. */
-static int enter_handler(struct dune_regs *regs, u64 frame, s32 signal)
+static int enter_handler(struct dune_regs *regs, u32 i)
 {
 	struct frame_registers *f = (struct frame_registers *)cpu->scratch;
+	u64 frame = cpu->frames[i], *error = (u64 *)(f + 1);
+	int is_fetch = cpu->fetches[i] && cpu->fetches[i] == regs->rip;
 	struct runtime_action *action;
+	s32 signal = cpu->signals[i];
 
 	frame_from_regs(f, regs);
-	if (copy_out(frame + FRAME_REGS, f, sizeof(*f)))
+	*error = PF_USER | PF_FETCH;
+	if (copy_out(frame + FRAME_REGS, f, sizeof(*f) + (is_fetch ? sizeof(*error) : 0)))
 		return -EFAULT;
 	if (signal < 1 || signal > RUNTIME_NR_SIGNALS)
 		return -EINVAL;
@@ -130,7 +148,7 @@ static int enter_handler(struct dune_regs *regs, u64 frame, s32 signal)
 void signal_enter_handlers(struct dune_regs *regs)
 {
 	for (u32 i = 0; i < cpu->nr_frames; i++) {
-		if (enter_handler(regs, cpu->frames[i], cpu->signals[i])) {
+		if (enter_handler(regs, i)) {
 			raise_signal(SIGSEGV, SI_KERNEL, 0);
 			break;
 		}

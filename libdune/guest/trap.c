@@ -12,12 +12,9 @@
 
 #define NR_VECTORS 256
 #define TRAP_DB	   1
-#define TRAP_PF	   14
 #define TRAP_MF	   16
 #define TRAP_AC	   17
 #define TRAP_XM	   19
-#define PF_PRESENT 1
-#define PF_USER	   4
 #define RED_ZONE   128
 
 struct fixup {

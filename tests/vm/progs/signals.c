@@ -133,7 +133,17 @@ static void test_faults(void)
 	fault(SIGSEGV, SI_KERNEL, 1, 0, __LINE__);
 	FAULT("jmp *%%rdx", "d"(page));
 	fault(SIGSEGV, SEGV_ACCERR, 1, (uint64_t)page, __LINE__);
+	check(REG(&last_context, ERR) & 16);
 	munmap(page, 4096);
+	FAULT("jmp *%%rdx", "d"(page));
+	fault(SIGSEGV, SEGV_MAPERR, 1, (uint64_t)page, __LINE__);
+	check(REG(&last_context, ERR) == 0x14 && REG(&last_context, RIP) == (long long)page);
+	FAULT("movb (%%rdx), %%cl", "d"(page));
+	fault(SIGSEGV, SEGV_MAPERR, 1, (uint64_t)page, __LINE__);
+	check(REG(&last_context, ERR) == 4);
+	FAULT("jmp *%%rdx", "d"(0xffffffff80002000));
+	fault(SIGSEGV, SEGV_MAPERR, 1, 0xffffffff80002000, __LINE__);
+	check(REG(&last_context, ERR) == 0x15);
 }
 
 static void test_float(void)
