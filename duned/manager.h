@@ -40,7 +40,7 @@ struct manager {
 	struct device device;
 	ev_io device_watcher;
 	struct events events; /* who is told of the module's events */
-	struct snapshot *snapshot;	/* the newest of listing.c, while one uses it */
+	struct snapshot *snapshot; /* the newest of listing.c, while one uses it */
 	struct worker *worker; /* for what may block */
 	struct settings *settings;
 	bool reloading; /* for a signal; then another one came */

@@ -270,7 +270,7 @@ static u64 ept_zap(struct dune_context *ctx, u64 start, u64 end, u64 *ret_zapped
 	for (slot = 1; slot <= nr_slots; slot++) {
 		/*
 		 * Without the lock: whoever gives a slot another slice empties it, and no fill comes while the
-		 * range is being invalidated.
+		 * range is being invalidated. (ept_give_back invalidates nothing, and may miss something.)
 		 */
 		if (READ_ONCE(ept->slices[slot]) - 1 - first > last - first)
 			continue;

@@ -18,6 +18,7 @@
 	 SA_RESETHAND | SA_EXPOSE_TAGBITS | SA_RESTORER)
 #define HANDLER_IGNORE	    1
 #define HANDLER_MAX_SPECIAL 1 /* SIG_DFL and SIG_IGN */
+#define INSTRUCTION_MAX	    15 /* bytes */
 #define bit(signal)	    (1ull << ((signal)-1))
 
 static struct runtime_action actions[RUNTIME_NR_SIGNALS];
@@ -56,11 +57,11 @@ void signal_init(void)
  * The host finds out by a read why the program can't fetch an instruction (dune.ko's trampoline), and the frame says
  * so. Returns the address that was read, or 0; whether it was the program's RIP is for whoever knows that.
  */
-static u64 maybe_fetch(const struct frame_registers *f, s32 signal)
+static u64 maybe_fetch(const struct frame_registers *f)
 {
 	const u64 *error = (const u64 *)(f + 1), *trap = error + 1, *cr2 = error + 3;
 
-	return signal == SIGSEGV && *trap == TRAP_PF && *error == PF_USER ? *cr2 : 0;
+	return *trap == TRAP_PF && *error == PF_USER ? *cr2 : 0;
 }
 
 /*
@@ -81,7 +82,7 @@ static const struct frame_registers *take_chain(u64 frame)
 			panic_here(PANIC_FRAME_LOST);
 		chain[n] = frame;
 		signals[n] = *(s32 *)(cpu->scratch + FRAME_HEAD_SIGNAL);
-		fetches[n] = maybe_fetch(f, signals[n]);
+		fetches[n] = maybe_fetch(f);
 		n++;
 		if (frame_phase(f->ip) != PHASE_CHAINED)
 			break;
@@ -114,18 +115,28 @@ long signal_taken(const struct host_result *result)
 	return 0;
 }
 
+/* At RIP itself, or where an instruction that began on the page before goes on. */
+static int is_fetch(u64 address, u64 rip)
+{
+	return address &&
+	       (address == rip || (!(address & 4095) && address - rip < INSTRUCTION_MAX));
+}
+
 /* Enters the program's handler for one frame: its saved registers become the program's. */
 static int enter_handler(struct dune_regs *regs, u32 i)
 {
 	struct frame_registers *f = (struct frame_registers *)cpu->scratch;
 	u64 frame = cpu->frames[i], *error = (u64 *)(f + 1);
-	int is_fetch = cpu->fetches[i] && cpu->fetches[i] == regs->rip;
+	u64 size = sizeof(*f);
 	struct runtime_action *action;
 	s32 signal = cpu->signals[i];
 
 	frame_from_regs(f, regs);
-	*error = PF_USER | PF_FETCH;
-	if (copy_out(frame + FRAME_REGS, f, sizeof(*f) + (is_fetch ? sizeof(*error) : 0)))
+	if (is_fetch(cpu->fetches[i], regs->rip)) {
+		*error = PF_USER | PF_FETCH;
+		size += sizeof(*error);
+	}
+	if (copy_out(frame + FRAME_REGS, f, size))
 		return -EFAULT;
 	if (signal < 1 || signal > RUNTIME_NR_SIGNALS)
 		return -EINVAL;

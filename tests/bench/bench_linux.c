@@ -21,6 +21,7 @@
 
 /* Fewer than a CPU with 40 address bits has slots for. */
 #define GIGABYTES 900
+#define GIGABYTE  (1ul << 30)
 
 static int context_fd;
 static char *no_access, *pages;
@@ -106,13 +107,21 @@ static char *map(size_t bytes, int flags, int prot)
 	return at;
 }
 
+/* In a small page, whatever the kernel's habit is. */
+static void touch_once(char *gigabyte)
+{
+	if (madvise(gigabyte, GIGABYTE, MADV_NOHUGEPAGE) && errno != EINVAL)
+		fail("madvise");
+	*gigabyte = 1;
+}
+
 /* The same in a program that has touched a page in each of many gigabytes: as many slots. */
 static void run_drop_many(void)
 {
 	static size_t gigabytes;
 
 	for (; gigabytes < GIGABYTES; gigabytes++)
-		map(1ul << 30, MAP_NORESERVE, PROT_READ | PROT_WRITE)[0] = 1;
+		touch_once(map(GIGABYTE, MAP_NORESERVE, PROT_READ | PROT_WRITE));
 	run_drop();
 }
 

@@ -25,6 +25,7 @@ done
 cd / || fail "no /"
 find . -xdev ! -path './boot/*' | cpio -o -H newc >/tmp/initrd 2>/dev/null
 expect test -s /tmp/initrd
+expect_equal "contexts that run" "$(dunectl list | grep -c running)" 2
 /progs/kexec /boot/vmlinux /tmp/initrd "$(cat /proc/cmdline) DUNE_RUN=\"sh /cases/kexec.sh next $(nproc)\""
 status=$?
 [ $status -ne 3 ] || skip "this kernel has no kexec"

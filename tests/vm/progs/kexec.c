@@ -147,8 +147,9 @@ static void load(const char *kernel, const char *initrd, const char *cmdline)
 	put_memory(params);
 	add(params, sizeof(params), PARAMS_ADDR, PAGE);
 	if (syscall(SYS_kexec_load, STUB_ADDR, nr_segments, segments, KEXEC_ARCH_X86_64)) {
-		fprintf(stderr, "kexec: kexec_load: %s\n", strerror(errno));
-		exit(errno == ENOSYS ? 3 : 1);
+		if (errno != ENOSYS)
+			die("kexec_load");
+		exit(3);
 	}
 }
 

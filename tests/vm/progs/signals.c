@@ -4,6 +4,7 @@
  * alike. One line per failed check, then a last line; exit status 1 when anything failed.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -97,6 +98,29 @@ static void fault(int signal, int code, int has_address, uint64_t address, int l
 	memset(&last_info, 0, sizeof(last_info));
 }
 
+/* Of an instruction's second half, and of a file's page that is not there. */
+static void test_fetches(void)
+{
+	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE | PROT_EXEC,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+	char *file = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+
+	check(pages != MAP_FAILED && file != MAP_FAILED);
+	pages[4094] = '\xb8'; /* mov $imm32, %eax */
+	munmap(pages + 4096, 4096);
+	FAULT("jmp *%%rdx", "d"(pages + 4094));
+	fault(SIGSEGV, SEGV_MAPERR, 1, (uint64_t)pages + 4096, __LINE__);
+	check(REG(&last_context, ERR) == 0x14);
+	check(REG(&last_context, RIP) == (long long)pages + 4094);
+	FAULT("jmp *%%rdx", "d"(file));
+	fault(SIGBUS, BUS_ADRERR, 1, (uint64_t)file, __LINE__);
+	check(REG(&last_context, ERR) == 0x14);
+	munmap(file, 4096);
+	munmap(pages, 4096);
+	close(fd);
+}
+
 static void test_faults(void)
 {
 	char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -141,6 +165,7 @@ static void test_faults(void)
 	FAULT("movb (%%rdx), %%cl", "d"(page));
 	fault(SIGSEGV, SEGV_MAPERR, 1, (uint64_t)page, __LINE__);
 	check(REG(&last_context, ERR) == 4);
+	test_fetches();
 	FAULT("jmp *%%rdx", "d"(0xffffffff80002000));
 	fault(SIGSEGV, SEGV_MAPERR, 1, 0xffffffff80002000, __LINE__);
 	check(REG(&last_context, ERR) == 0x15);
