@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * kvm_run ROUNDS: a 64-bit guest under KVM that makes system calls to itself and counts them, and writes to a port
+ * kvm_run ROUNDS (0: until SIGTERM): a 64-bit guest under KVM that makes system calls to itself and counts them, and writes to a port
  * after every STEP of them; the count has to be right each time. It lives on what KVM keeps in this CPU while it
  * is preempted: a current VMCS, LSTAR. Prints the rounds that went well. Must not depend on anything of ours.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <linux/kvm.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -43,6 +44,12 @@ __asm__(".pushsection .rodata\n"
 	"	.popsection\n");
 
 static int vcpu;
+static volatile sig_atomic_t stop;
+
+static void on_term(int number)
+{
+	stop = 1;
+}
 
 static int check(int ret, const char *what)
 {
@@ -139,7 +146,7 @@ int main(int argc, char **argv)
 {
 	int kvm = check(open("/dev/kvm", O_RDWR | O_CLOEXEC), "/dev/kvm");
 	int vm = check(ioctl(kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
-	unsigned long rounds = argc == 2 ? strtoul(argv[1], NULL, 10) : 0;
+	unsigned long rounds = argc == 2 ? strtoul(argv[1], NULL, 10) : 1, i = 0;
 	struct kvm_regs regs;
 	struct kvm_run *run;
 
@@ -148,8 +155,12 @@ int main(int argc, char **argv)
 	run = map(check(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE"), vcpu);
 	set_cpuid(kvm);
 	set_registers();
-	for (unsigned long i = 1; i <= rounds; i++) {
-		check(ioctl(vcpu, KVM_RUN, 0), "KVM_RUN");
+	check(signal(SIGTERM, on_term) == SIG_ERR ? -1 : 0, "signal");
+	while (!stop && (!rounds || i < rounds)) {
+		/* The signal interrupts a round, which goes on afterwards or not at all. */
+		if (ioctl(vcpu, KVM_RUN, 0) < 0 && stop)
+			break;
+		i++;
 		check(ioctl(vcpu, KVM_GET_REGS, &regs), "KVM_GET_REGS");
 		if (run->exit_reason != KVM_EXIT_IO || regs.rbx != i * STEP) {
 			printf("round %lu: exit reason %u, count %llu, rip %#llx\n", i,
@@ -157,6 +168,6 @@ int main(int argc, char **argv)
 			return 1;
 		}
 	}
-	printf("kvm_run: %lu rounds\n", rounds);
+	printf("kvm_run: %lu rounds\n", i);
 	return 0;
 }
