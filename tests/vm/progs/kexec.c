@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * kexec VMLINUX INITRD CMDLINE: the running kernel hands the machine to this one, without a reset in between. Comes
- * back with status 3 when the kernel does not know how. Neither checksums (kexec_file_load) nor a kernel that unpacks
- * itself: both take minutes here. Source: Linux's Documentation/x86/boot.rst and zero-page.rst, the 64-bit protocol.
+ * kexec VMLINUX INITRD CMDLINE: the running kernel hands the machine to this one, without a reset in between. Neither
+ * checksums (kexec_file_load) nor a kernel that unpacks itself: both take minutes here. Source: Linux's
+ * Documentation/x86/boot.rst and zero-page.rst, the 64-bit protocol.
  */
 #include <elf.h>
 #include <errno.h>
@@ -146,11 +146,8 @@ static void load(const char *kernel, const char *initrd, const char *cmdline)
 	put(params, LOADER, 0xff, 1);
 	put_memory(params);
 	add(params, sizeof(params), PARAMS_ADDR, PAGE);
-	if (syscall(SYS_kexec_load, STUB_ADDR, nr_segments, segments, KEXEC_ARCH_X86_64)) {
-		if (errno != ENOSYS)
-			die("kexec_load");
-		exit(3);
-	}
+	if (syscall(SYS_kexec_load, STUB_ADDR, nr_segments, segments, KEXEC_ARCH_X86_64))
+		die("kexec_load");
 }
 
 int main(int argc, char **argv)
