@@ -7,7 +7,7 @@
 sleep_and_wake() {
 	lines=$(dmesg | wc -l)
 	expect sh -c 'echo mem >/sys/power/state'
-	said=$(dmesg | tail -n +$((lines + 1)))
+	said=$(kernel_said "$lines")
 	expect_match "the kernel's log" "$said" "Waking up from system sleep state S3"
 	expect_equal "what it says of dune" "$(echo "$said" | grep dune:)" ""
 }

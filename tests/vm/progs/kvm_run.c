@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * kvm_run ROUNDS (0: until SIGTERM): a 64-bit guest under KVM that makes system calls to itself and counts them, and writes to a port
- * after every STEP of them; the count has to be right each time. It lives on what KVM keeps in this CPU while it
- * is preempted: a current VMCS, LSTAR. Prints the rounds that went well. Must not depend on anything of ours.
+ * kvm_run ROUNDS (0: until SIGTERM): a 64-bit guest under KVM that makes system calls to itself and counts them, and
+ * writes to a port after every STEP of them; the count has to be right each time. It lives on what KVM keeps in this
+ * CPU while it is preempted: a current VMCS, LSTAR. Prints the rounds that went well. Must not depend on anything of
+ * ours.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <linux/kvm.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,9 +158,12 @@ int main(int argc, char **argv)
 	set_registers();
 	check(signal(SIGTERM, on_term) == SIG_ERR ? -1 : 0, "signal");
 	while (!stop && (!rounds || i < rounds)) {
-		/* The signal interrupts a round, which goes on afterwards or not at all. */
-		if (ioctl(vcpu, KVM_RUN, 0) < 0 && stop)
+		int ret = ioctl(vcpu, KVM_RUN, 0);
+
+		/* A round that the signal cuts off does not count. */
+		if (ret < 0 && stop)
 			break;
+		check(ret, "KVM_RUN");
 		i++;
 		check(ioctl(vcpu, KVM_GET_REGS, &regs), "KVM_GET_REGS");
 		if (run->exit_reason != KVM_EXIT_IO || regs.rbx != i * STEP) {
