@@ -185,14 +185,15 @@ int manager_init(struct manager *manager, struct ev_loop *loop, const struct con
 
 void manager_done(struct manager *manager)
 {
-	if (manager->loop)
-		ev_timer_stop(manager->loop, &manager->subids_timer);
 	/* Nobody would do a job that comes now. */
 	manager->reload_again = false;
 	if (worker_free(manager->worker) && manager->settings) {
 		quota_rules_done(&manager->settings->configured);
 		free(manager->settings);
 	}
+	/* After the last job, which may have started it. */
+	if (manager->loop)
+		ev_timer_stop(manager->loop, &manager->subids_timer);
 	close_device(manager);
 	polkit_disconnect(&manager->polkit);
 	ledger_done(&manager->ledger);

@@ -47,7 +47,6 @@ struct manager {
 	bool reload_again;
 	struct subids subids; /* whom a uid counts for */
 	ev_timer subids_timer; /* looks whether the file is another */
-	bool subids_looking;
 	int subids_error; /* why it can't be read; 0: it can */
 	struct ledger ledger; /* what was promised; current after manager_settle() only */
 	struct rates rates; /* of creations */

@@ -9,13 +9,16 @@
 #include <systemd/sd-daemon.h>
 
 #include "duned/admit.h"
+#include "duned/clock.h"
 #include "duned/json.h"
 #include "duned/log.h"
 #include "duned/quota_methods.h"
 #include "duned/request.h"
 
-#define SUBIDS_LOOK_S 5. /* as often it is seen whether they are others */
-#define SPARE_FDS     64 /* beside the connections: device, loop, contexts on their way */
+#define SUBIDS_LOOK_S	  5. /* until it is seen again whether they are others */
+#define SUBIDS_REST	  10. /* times as long as it took: others need the worker, too */
+#define SUBIDS_LOOK_MAX_S 600.
+#define SPARE_FDS	  64 /* beside the connections: device, loop, contexts on their way */
 
 /* Connections that the process's limit of open files can't hold would only fail later. */
 static void fit_files(struct config *config)
@@ -80,6 +83,7 @@ struct reload {
 	struct config config; /* when r is 0, until it is in force */
 	int subids_r;
 	struct subids subids; /* likewise */
+	double subids_s; /* how long that took */
 	struct config_error error;
 };
 
@@ -183,29 +187,43 @@ static int read_subids(struct settings *settings, struct subids *ret_subids)
 static void subids_work(struct job *job)
 {
 	struct reload *reload = (struct reload *)job;
+	int64_t start = clock_ns();
 
 	reload->subids_r = read_subids(reload->settings, &reload->subids);
+	reload->subids_s = clock_since(start);
+}
+
+static double rest_s(double took_s)
+{
+	double rest = SUBIDS_REST * took_s;
+
+	if (rest > SUBIDS_LOOK_MAX_S)
+		return SUBIDS_LOOK_MAX_S;
+	return rest < SUBIDS_LOOK_S ? SUBIDS_LOOK_S : rest;
 }
 
 static void subids_looked(struct job *job)
 {
 	struct reload *reload = (struct reload *)job;
+	struct manager *manager = reload->manager;
 
-	take_subids(reload->manager, reload->subids_r, &reload->subids);
-	reload->manager->subids_looking = false;
+	take_subids(manager, reload->subids_r, &reload->subids);
+	manager->subids_timer.repeat = rest_s(reload->subids_s);
+	ev_timer_again(manager->loop, &manager->subids_timer);
 }
 
 static void on_subids(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	static const struct job_kind kind = { subids_work, subids_looked, NULL, reload_free };
 	struct manager *manager = timer->data;
-	struct job *job = manager->subids_looking ? NULL : reload_new(manager, &kind);
+	struct job *job = reload_new(manager, &kind);
 
-	/* Without memory, or while the last one lasts: there is a next time. */
+	/* Without memory: there is a next time. */
 	if (!job)
 		return;
 	job->of_service = true;
-	manager->subids_looking = true;
+	/* Until this one is done. */
+	ev_timer_stop(loop, timer);
 	worker_submit(manager->worker, job);
 	job_release(job);
 }

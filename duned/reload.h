@@ -16,9 +16,9 @@ int reload_start(const struct manager_source *source, struct config *ret_config,
 		 struct config_error *ret_error);
 
 /*
- * Reads, at once, which uids are subordinate to whom (subids.h); from then on the worker looks every few
- * seconds, and when the configuration is read again, whether the file is another. A table that can't be read
- * leaves the one in force.
+ * Reads, at once, which uids are subordinate to whom (subids.h); from then on the worker looks whether the
+ * file is another when the configuration is read again, and every few seconds as long as that takes no time. A
+ * table that can't be read leaves the one in force.
  */
 void reload_subids_start(struct manager *manager);
 

@@ -3,7 +3,10 @@
  * duned and subordinate uids: what somebody uses as any of them is charged to the user who has them, as
  * subuid(5)'s file says, and as it says later. Needs root, to be several users.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
+#include <sys/stat.h>
 
 #include "tests/unit/suite.h"
 #include "tests/unit/test_duned_rows.h"
@@ -312,6 +315,61 @@ START_TEST(names_that_come_late)
 }
 END_TEST
 
+/* The pipe's other end, or -1 when nobody reads. */
+static int open_pipe(void)
+{
+	int fd = open(ranges, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		ck_assert_int_eq(errno, ENXIO);
+	return fd;
+}
+
+static int find_reader(int wait_ms)
+{
+	int fd = -1;
+
+	for (int i = 0; i < wait_ms / 10 && fd < 0; i++) {
+		fd = open_pipe();
+		if (fd < 0)
+			usleep(10000);
+	}
+	return fd;
+}
+
+/* Until it was read. */
+static void write_ranges(int fd)
+{
+	ck_assert_int_eq(write(fd, RANGES, strlen(RANGES)), strlen(RANGES));
+	for (int i = 0; i < SERVICE_WAIT_MS / 10 && fd >= 0; i++) {
+		close(fd);
+		usleep(10000);
+		fd = open_pipe();
+	}
+	ck_assert_int_eq(fd, -1);
+}
+
+/* A look that takes long is followed by ten times as long without one: there is other work. */
+START_TEST(slow)
+{
+	char text[140];
+	int fd;
+
+	start(CONFIG, "");
+	snprintf(text, sizeof(text), "%s+", ranges);
+	ck_assert_int_eq(mkfifo(text, 0600), 0);
+	ck_assert_int_eq(rename(text, ranges), 0);
+	fd = find_reader(SERVICE_WAIT_MS);
+	ck_assert_int_ge(fd, 0);
+	usleep(1000000);
+	write_ranges(fd);
+	ck_assert_int_eq(find_reader(8000), -1);
+	fd = find_reader(SERVICE_WAIT_MS);
+	ck_assert_int_ge(fd, 0);
+	write_ranges(fd);
+}
+END_TEST
+
 /* Lines that make no sense are named, and a file that is none leaves what is in force. */
 START_TEST(damaged)
 {
@@ -352,6 +410,7 @@ int main(void)
 	tcase_add_test(tests, another_file);
 	tcase_add_test(tests, a_reload);
 	tcase_add_test(tests, names_that_come_late);
+	tcase_add_test(tests, slow);
 	tcase_add_test(tests, damaged);
 	suite_add_tcase(suite, tests);
 	return suite_run(suite);
