@@ -14,9 +14,9 @@
 /* Whole of the kernel log that is looked through. */
 #define KERNEL_LOG_MAX (1 << 20)
 
-/* Kernels that the module builds for, and the newest it was tried on. */
+/* The first kernel that the module builds for; it was tried on this one and on another. */
 #define KERNEL_FIRST 601
-#define KERNEL_TRIED 612
+#define KERNEL_OTHER 612
 
 #define SECURE_BOOT "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
@@ -59,7 +59,7 @@ char *doctor_kernel_log(const struct doctor *doctor)
 static void check_kernel(const struct doctor *doctor, struct doctor_finding *finding)
 {
 	char release[128] = "";
-	int major = 0, minor = 0;
+	int major = 0, minor = 0, number;
 
 	if (doctor_read(doctor, "/proc/sys/kernel/osrelease", release, sizeof(release)) <= 0 ||
 	    sscanf(release, "%d.%d", &major, &minor) != 2) {
@@ -68,11 +68,12 @@ static void check_kernel(const struct doctor *doctor, struct doctor_finding *fin
 	}
 	release[strcspn(release, "\n")] = '\0';
 	doctor_note(finding, DOCTOR_OK, "%s", release);
-	if (major * 100 + minor < KERNEL_FIRST) {
+	number = major * 100 + minor;
+	if (number < KERNEL_FIRST) {
 		doctor_note(finding, DOCTOR_FAIL, "%s is older than 6.1", release);
 		doctor_hint(finding, "boot a kernel from 6.1 on (Debian 12's)");
-	} else if (major * 100 + minor > KERNEL_TRIED && !is_loaded(doctor)) {
-		doctor_note(finding, DOCTOR_WARN, "%s: the module was tried on 6.1 to 6.12",
+	} else if (number != KERNEL_FIRST && number != KERNEL_OTHER && !is_loaded(doctor)) {
+		doctor_note(finding, DOCTOR_WARN, "%s: the module was tried on 6.1 and 6.12",
 			    release);
 		doctor_hint(finding,
 			    "if the module does not build, boot a kernel of Debian 12 or 13");

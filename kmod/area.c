@@ -142,7 +142,7 @@ static int area_map(struct dune_context *ctx, struct vm_area_struct *vma)
 	return 0;
 }
 
-int area_mmap(struct dune_context *ctx, struct vm_area_struct *vma)
+int area_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	unsigned long offset = vma->vm_pgoff << PAGE_SHIFT;
 
@@ -154,7 +154,7 @@ int area_mmap(struct dune_context *ctx, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (!(vma->vm_flags & VM_SHARED) || (vma->vm_flags & VM_WRITE))
 		return -EACCES;
-	return area_map(ctx, vma);
+	return area_map(file->private_data, vma);
 }
 
 bool area_complete(const struct dune_context *ctx)

@@ -8,13 +8,14 @@
 #include <linux/types.h>
 
 struct dune_context;
+struct file;
 struct vm_area_struct;
 
 int area_init(void);
 void area_done(void);
 
 /* mmap of a context fd. */
-int area_mmap(struct dune_context *ctx, struct vm_area_struct *vma);
+int area_mmap(struct file *file, struct vm_area_struct *vma);
 
 /* Are the trampoline and the pages of vcpu 0 mapped? */
 bool area_complete(const struct dune_context *ctx);

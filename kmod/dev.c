@@ -148,10 +148,9 @@ static long ctx_private_write(struct file *file, void *arg)
 	/* Its holder may wait for user memory, as long as the owner of that likes. */
 	if (mutex_lock_killable(&ctx->lock))
 		return -EINTR;
-	if (ctx->state == DUNE_STATE_ATTACHED)
-		err = private_write(ctx, write->gpa, write->source, write->size_bytes);
-	else
-		err = -EBUSY;
+	err = ctx->state == DUNE_STATE_ATTACHED ?
+		      private_write(ctx, write->gpa, write->source, write->size_bytes) :
+		      -EBUSY;
 	mutex_unlock(&ctx->lock);
 	return err;
 }
@@ -234,11 +233,6 @@ static long ctx_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return ioctl_find(ctx_rows, ARRAY_SIZE(ctx_rows), file, cmd, arg);
 }
 
-static int ctx_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	return area_mmap(file->private_data, vma);
-}
-
 static int ctx_release(struct inode *inode, struct file *file)
 {
 	context_put(file->private_data);
@@ -248,7 +242,7 @@ static int ctx_release(struct inode *inode, struct file *file)
 static const struct file_operations ctx_fops = {
 	.owner = THIS_MODULE,
 	.unlocked_ioctl = ctx_ioctl,
-	.mmap = ctx_mmap,
+	.mmap = area_mmap,
 	.release = ctx_release,
 	.llseek = ctx_llseek,
 };
@@ -275,17 +269,12 @@ static ssize_t dev_read(struct file *file, char __user *buffer, size_t size_byte
 	return event_read(file->private_data, buffer, size_bytes, !(file->f_flags & O_NONBLOCK));
 }
 
-static __poll_t dev_poll(struct file *file, poll_table *table)
-{
-	return event_poll(file->private_data, file, table);
-}
-
 static const struct file_operations dev_fops = {
 	.owner = THIS_MODULE,
 	.open = dev_open,
 	.release = dev_release,
 	.read = dev_read,
-	.poll = dev_poll,
+	.poll = event_poll,
 	.unlocked_ioctl = dev_ioctl,
 };
 

@@ -94,7 +94,7 @@ bool direct_call(struct dune_vcpu *vcpu)
 /* Their entry points are not exported; a kprobe that is never armed knows the way. */
 static void *find_symbol(const char *name)
 {
-	struct kprobe probe = { .symbol_name = name };
+	struct kprobe probe = { .symbol_name = name, .flags = KPROBE_FLAG_DISABLED };
 	void *address;
 
 	if (register_kprobe(&probe))

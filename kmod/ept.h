@@ -73,10 +73,7 @@ void ept_invalidate_end(struct dune_context *ctx);
 bool ept_zap_young(struct dune_context *ctx, unsigned long start, unsigned long end);
 bool ept_test_young(struct dune_context *ctx, unsigned long address);
 
-/*
- * Interrupts off: has this CPU seen the last zap? Asked right before every entry: an emulator that flushes too
- * much would hide what is missing.
- */
+/* Interrupts off: has this CPU seen the last zap? */
 static __always_inline bool ept_is_flushed(const struct dune_ept *ept)
 {
 	return likely(this_cpu_read(*ept->flushed) == READ_ONCE(ept->gen));

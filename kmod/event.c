@@ -118,8 +118,8 @@ ssize_t event_read(struct dune_reader *reader, char __user *buffer, size_t size_
 	return done;
 }
 
-__poll_t event_poll(struct dune_reader *reader, struct file *file, poll_table *table)
+__poll_t event_poll(struct file *file, poll_table *table)
 {
 	poll_wait(file, &event_wait, table);
-	return event_waiting(reader) ? EPOLLIN | EPOLLRDNORM : 0;
+	return event_waiting(file->private_data) ? EPOLLIN | EPOLLRDNORM : 0;
 }

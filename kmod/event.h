@@ -18,6 +18,6 @@ void event_post(const struct dune_context *ctx, u32 type, u32 value, u64 detail)
 /* A reader sees what happens after it was made; kfree ends it. */
 struct dune_reader *event_reader_new(void);
 ssize_t event_read(struct dune_reader *reader, char __user *buffer, size_t size_bytes, bool block);
-__poll_t event_poll(struct dune_reader *reader, struct file *file, struct poll_table_struct *table);
+__poll_t event_poll(struct file *file, struct poll_table_struct *table);
 
 #endif

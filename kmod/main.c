@@ -14,7 +14,7 @@
  *
  * Comments name the traps that hardware and kernel set for a module like this:
  *	1  VMX has one owner; KVM may take it at load		2  CR4.VMXE only through the kernel's shadow
- *	3  calls of what is not exported (none here)		4  another's VMCS must not stay current
+ *	3  calls of what is not exported (direct.c)		4  another's VMCS must not stay current
  *	5  one crash-time VMXOFF slot (not taken)		6  pending work: leave, don't handle it
  *	7  NMIs stay blocked after their exit			8  EPT writes don't set the host's dirty bit
  *	9  GUP can't do what a native access does		10 guest ring 0 reaches CPU-global state

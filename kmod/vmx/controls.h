@@ -31,8 +31,8 @@ struct vmx_caps {
 
 struct vmx_controls {
 	u32 pin, primary, secondary, exit, entry;
-	u64 features;	/* DUNE_FEATURE_* */
-	bool pasid_translation;	/* ENQCMD and ENQCMDS exit when the PASID tables are empty */
+	u32 pasid_translation;	/* not 0: ENQCMD and ENQCMDS exit when the PASID tables are empty */
+	u64 features;	/* DUNE_FEATURE_*; no padding: vmx_on compares all of it */
 };
 
 /* 0, or -EOPNOTSUPP with the name of the first thing missing in ret_missing. */

@@ -151,6 +151,19 @@ static __always_inline bool answer_in_place(struct dune_vcpu *vcpu, struct dune_
 	return true;
 }
 
+/*
+ * Asked before every entry, on debug kernels: an emulator that flushes too much would hide what is missing. With
+ * other CPUs a zap may be under way now; its interrupt throws us out at once.
+ */
+static __always_inline void assert_flushed(const struct dune_ept *ept)
+{
+	if (!IS_ENABLED(CONFIG_PROVE_LOCKING) || num_online_cpus() > 1)
+		return;
+	instrumentation_begin();
+	dune_assert(ept_is_flushed(ept));
+	instrumentation_end();
+}
+
 /* Enters until there is something that needs more than the registers; 0 or 1 as vmx_world_switch. */
 static __always_inline int enter_loop(struct dune_vcpu *vcpu)
 {
@@ -167,6 +180,7 @@ static __always_inline int enter_loop(struct dune_vcpu *vcpu)
 	last = exits + (trace_dune_exit_enabled() ? 0 : vcpu->nr_irqoff);
 	answered = exits;
 	for (;;) {
+		assert_flushed(ept);
 		mitigations_before_entry();
 		if (unlikely(vmx_world_switch(&run->regs, launched, &vmx->host_rsp)))
 			return 1;

@@ -16,7 +16,7 @@
 struct vmx_global vmx_global;
 
 /* MSRs that don't exist stay 0. */
-static void vmx_read_caps(struct vmx_caps *caps)
+void vmx_read_caps(struct vmx_caps *caps)
 {
 	u32 first = MSR_IA32_VMX_PINBASED_CTLS;
 

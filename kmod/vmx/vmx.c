@@ -62,10 +62,23 @@ static void vmx_compare_msrs(void *differ)
 	}
 }
 
+/* What init computed must hold for this CPU, too (as KVM has checked for itself when it holds VMX). */
+static bool vmx_is_same_here(void)
+{
+	struct vmx_controls controls;
+	struct vmx_caps caps;
+	const char *missing;
+
+	vmx_read_caps(&caps);
+	return caps.basic == vmx_global.caps.basic &&
+	       !vmx_controls_compute(&caps, &controls, &missing) &&
+	       !memcmp(&controls, &vmx_global.controls, sizeof(controls));
+}
+
 static int vmx_on(void)
 {
 	struct vmx_cpu *cpu = this_cpu_ptr(&vmx_cpus);
-	u64 pa = __pa(cpu->vmxon), feature_control, basic;
+	u64 pa = __pa(cpu->vmxon), feature_control;
 	atomic_t differ = ATOMIC_INIT(0);
 
 	if (cpu->on)
@@ -73,13 +86,10 @@ static int vmx_on(void)
 	if (vmx_kvm) {
 		if (!(cr4_read_shadow() & X86_CR4_VMXE))
 			return -EBUSY;
-		cpu->on = true;
-		WRITE_ONCE(cpu->dying, false);
-		return 0;
+		goto on;
 	}
 	rdmsrl(MSR_IA32_FEAT_CTL, feature_control);
-	rdmsrl(MSR_IA32_VMX_BASIC, basic);
-	if (!(feature_control & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX) || basic != vmx_global.caps.basic)
+	if (!(feature_control & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX) || !vmx_is_same_here())
 		return -EOPNOTSUPP;
 	/* Trap 1: somebody else holds VMX. Its VMCSs and ours don't mix without care (trap 4). */
 	if (cr4_read_shadow() & X86_CR4_VMXE)
@@ -97,6 +107,7 @@ static int vmx_on(void)
 		intel_pt_handle_vmx(0);
 		return -EIO;
 	}
+on:
 	cpu->on = true;
 	WRITE_ONCE(cpu->dying, false);
 	return 0;
@@ -112,7 +123,7 @@ static void vmx_clear_active(struct dune_vcpu *vcpu)
 	smp_store_release(&vcpu->vmx.cpu, -1);	/* pairs with vmx_vcpu_unload */
 }
 
-static void vmx_off(void)
+static void vmx_off(void *unused)
 {
 	struct vmx_cpu *cpu = this_cpu_ptr(&vmx_cpus);
 	struct dune_vcpu *vcpu, *next;
@@ -141,15 +152,10 @@ static void vmx_on_ipi(void *ret)
 		atomic_cmpxchg((atomic_t *)ret, 0, err);
 }
 
-static void vmx_off_ipi(void *unused)
-{
-	vmx_off();
-}
-
 static void vmx_dying_ipi(void *unused)
 {
 	WRITE_ONCE(this_cpu_ptr(&vmx_cpus)->dying, true);
-	vmx_off();
+	vmx_off(NULL);
 }
 
 static int vmx_cpu_online(unsigned int nr)
@@ -221,17 +227,17 @@ static int get_kvm(u32 fd, struct file **ret_file)
 	return err;
 }
 
-/* The first user. KVM's hooks for suspend have to come after ours, so ours are registered last. */
-static int vmx_turn_on(struct file *kvm)
+/* The first user, who keeps *kvm. KVM's hooks for suspend have to come after ours, so ours are registered last. */
+static int vmx_turn_on(struct file **kvm)
 {
 	atomic_t err = ATOMIC_INIT(0);
 
-	vmx_kvm = kvm;
-	WRITE_ONCE(hw_shared, kvm);
+	swap(vmx_kvm, *kvm);
+	WRITE_ONCE(hw_shared, vmx_kvm);
 	on_each_cpu(vmx_on_ipi, &err, 1);
 	if (atomic_read(&err)) {
-		on_each_cpu(vmx_off_ipi, NULL, 1);
-		vmx_kvm = NULL;
+		on_each_cpu(vmx_off, NULL, 1);
+		swap(vmx_kvm, *kvm);
 	} else {
 		unregister_syscore_ops(&vmx_syscore_ops);
 		register_syscore_ops(&vmx_syscore_ops);
@@ -248,11 +254,8 @@ int hw_get(u32 kvm_fd)
 		return err;
 	cpus_read_lock();
 	mutex_lock(&vmx_lock);
-	if (!vmx_users) {
-		err = vmx_turn_on(kvm);
-		if (!err)
-			kvm = NULL;
-	}
+	if (!vmx_users)
+		err = vmx_turn_on(&kvm);
 	if (!err)
 		vmx_users++;
 	mutex_unlock(&vmx_lock);
@@ -274,7 +277,7 @@ void hw_put(void)
 	cpus_read_lock();
 	mutex_lock(&vmx_lock);
 	if (!--vmx_users) {
-		on_each_cpu(vmx_off_ipi, NULL, 1);
+		on_each_cpu(vmx_off, NULL, 1);
 		swap(vmx_kvm, kvm);
 	}
 	mutex_unlock(&vmx_lock);
@@ -431,10 +434,8 @@ static void vmx_free_regions(void)
 {
 	int nr;
 
-	for_each_possible_cpu(nr) {
+	for_each_possible_cpu(nr)
 		free_page((unsigned long)per_cpu(vmx_cpus, nr).vmxon);
-		per_cpu(vmx_cpus, nr).vmxon = NULL;
-	}
 }
 
 static int vmx_alloc_regions(void)
@@ -455,11 +456,10 @@ static int vmx_alloc_regions(void)
 
 int vmx_cpus_init(void)
 {
-	int err = vmx_alloc_regions();
+	int err = vmx_alloc_regions() ?:
+			  cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "dune:online", vmx_cpu_online,
+					    vmx_cpu_offline);
 
-	if (!err)
-		err = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "dune:online", vmx_cpu_online,
-					vmx_cpu_offline);
 	if (err < 0) {
 		vmx_free_regions();
 		return err;

@@ -15,7 +15,7 @@ struct vmcs_page {
 	u8 data[4096 - 8];
 };
 
-/* What init read of this CPU; the same on every CPU, which vmx_on checks. */
+/* What init read of this CPU; on every CPU they come to the same, which vmx_on checks. */
 struct vmx_global {
 	struct vmx_caps caps;
 	struct vmx_controls controls;
@@ -28,6 +28,7 @@ struct vmx_global {
 	void *empty_page;		/* PASID directories: no PASID is anybody's */
 };
 extern struct vmx_global vmx_global;
+void vmx_read_caps(struct vmx_caps *caps);	/* of this CPU */
 extern const u32 vmx_switched_msrs[VCPU_NR_MSRS];
 
 /* Instructions, SDM 3C chapter 31. All with interrupts (or at least preemption) off. */

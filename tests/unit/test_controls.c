@@ -100,6 +100,8 @@ START_TEST(with_pasid_translation)
 	ck_assert_int_eq(vmx_controls_compute(&caps, &controls, &missing), 0);
 	assert_allowed(&caps, &controls);
 	ck_assert(controls.pasid_translation);
+	/* The module compares all of it, byte for byte. */
+	_Static_assert(sizeof(controls) == 6 * sizeof(uint32_t) + sizeof(uint64_t), "no padding");
 	ck_assert_uint_eq(controls.secondary & (PASID_TRANSLATION | ENCLS_EXITING),
 			  PASID_TRANSLATION);
 	ck_assert_uint_eq(controls.features, recordings[_i].features);

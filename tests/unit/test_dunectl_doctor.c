@@ -303,6 +303,7 @@ static const struct kernel_row {
 	{ "kernel", RELEASE, "6.0.9\n", false, DOCTOR_FAIL, "6.1" },
 	{ "kernel", RELEASE, "5.19.0\n", false, DOCTOR_FAIL, "6.1" },
 	{ "kernel", RELEASE, "6.12.57+deb13-amd64\n", false, DOCTOR_OK, NULL },
+	{ "kernel", RELEASE, "6.8.0-31-generic\n", false, DOCTOR_WARN, "Debian 12 or 13" },
 	{ "kernel", RELEASE, "99.1\n", false, DOCTOR_WARN, "Debian 12 or 13" },
 	{ "kernel", RELEASE, "99.1\n", true, DOCTOR_OK, NULL },
 	{ "kernel", RELEASE, "x\n", false, DOCTOR_WARN, NULL },
