@@ -107,6 +107,8 @@ void page_fill(unsigned char *page_bytes, uint64_t stamp, unsigned int page);
 void region_check(const struct region *r);
 void region_check_guest(const struct region *r);
 void region_hammer(struct region *r, unsigned int accesses);
+void region_hammer_part(struct region *r, unsigned int first, unsigned int pages,
+			unsigned int accesses);
 void model_init(void);
 
 /* Of /proc/self/pagemap. */

@@ -83,8 +83,14 @@ void region_write(struct region *r)
 
 void region_hammer(struct region *r, unsigned int accesses)
 {
+	region_hammer_part(r, 0, r->pages, accesses);
+}
+
+void region_hammer_part(struct region *r, unsigned int first, unsigned int pages,
+			unsigned int accesses)
+{
 	while (accesses--) {
-		unsigned int page = rnd(r->pages);
+		unsigned int page = first + rnd(pages);
 
 		if (rnd(2))
 			page_write(r, page);
