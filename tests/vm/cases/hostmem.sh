@@ -28,5 +28,8 @@ if [ $# -gt 0 ]; then
 	rows "$@"
 	pass
 fi
-rows -numa-move -numa-migrate -numa-move-thp -numa-balance
+rows -numa-move -numa-migrate -numa-move-thp -numa-balance \
+	-exec-thp-sound
+expect insmod /modules/setcap.ko flags=no_itlb_multihit
+rows exec-thp-sound
 pass

@@ -3,7 +3,7 @@
  * For the emulated machine only: CPU flags that the emulator's CPUs lack, by name. Modules that are loaded later have
  * their alternatives patched by them, so that they do what they would on such a CPU; the kernel itself does not
  * change. What the flags promise is not there: the emulator ignores the MSRs. "mmio_clears" is no flag but what the
- * kernel decides on CPUs whose one such bug is MMIO stale data.
+ * kernel decides on CPUs whose one such bug is MMIO stale data. "no_itlb_multihit" takes a bug away.
  */
 #include <linux/module.h>
 #include <linux/string.h>
@@ -34,6 +34,12 @@ static int __init setcap_init(void)
 	while ((name = strsep(&flags, ","))) {
 		if (!strcmp(name, "mmio_clears")) {
 			static_branch_enable(&mmio_stale_data_clear);
+			continue;
+		}
+		if (!strcmp(name, "no_itlb_multihit")) {
+			/* clear_cpu_cap() is not for modules. */
+			clear_bit(X86_BUG_ITLB_MULTIHIT,
+				  (unsigned long *)boot_cpu_data.x86_capability);
 			continue;
 		}
 		for (i = 0; i < ARRAY_SIZE(names) && strcmp(names[i].name, name); i++)

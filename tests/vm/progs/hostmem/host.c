@@ -216,3 +216,20 @@ long stat_of(unsigned int counter)
 		row_fail("no statistics");
 	return (long)host->stats.counters[counter];
 }
+
+struct ept_cost ept_cost(void)
+{
+	struct ept_cost now = { .fills = stat_of(DUNE_COUNT_EPT_FILLS) };
+
+	now.large = (long)host->stats.counters[DUNE_COUNT_EPT_LARGE];
+	now.fetches = (long)host->stats.counters[DUNE_COUNT_EPT_EXEC];
+	return now;
+}
+
+struct ept_cost ept_cost_since(struct ept_cost before)
+{
+	struct ept_cost now = ept_cost();
+
+	return (struct ept_cost){ now.fills - before.fills, now.large - before.large,
+				  now.fetches - before.fetches };
+}

@@ -30,6 +30,7 @@
 #define SMALL	  64u /* pages of a region that is not about 2M pages */
 #define BLOCK	  512u /* pages in 2M */
 #define LARGE	  1024u /* two 2M pages */
+#define SPREAD	  64u /* accesses all over a large page that show how large EPT has it */
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
@@ -45,8 +46,8 @@ struct row {
 	void (*run)(void);
 };
 
-extern const struct row reclaim_rows[], thp_rows[], move_rows[], file_rows[], hugetlb_rows[],
-	uffd_rows[], device_rows[], numa_rows[], counter_rows[];
+extern const struct row reclaim_rows[], thp_rows[], exec_rows[], move_rows[], file_rows[],
+	hugetlb_rows[], uffd_rows[], device_rows[], numa_rows[], counter_rows[];
 
 enum verdict { OK, FAILED, SKIPPED }; /* OK is no siglongjmp value */
 
@@ -177,5 +178,26 @@ long file_number(const char *path, const char *name);
 long vmstat(const char *name_and_space);
 /* The context's DUNE_COUNT_*, as the module tells the host. */
 long stat_of(unsigned int counter);
+
+/* Leaves that EPT got; how many of them are large; violations by instruction fetches. */
+struct ept_cost {
+	long fills, large, fetches;
+};
+
+struct ept_cost ept_cost(void);
+struct ept_cost ept_cost_since(struct ept_cost before);
+
+/* ---- executable memory (exec.c) ---- */
+
+/* Whether it has no iTLB multihit bug. */
+int cpu_may_execute_large(void);
+/* A function that returns `value`. */
+void code_write(unsigned char *at, uint32_t value);
+uint32_t code_run(const unsigned char *at);
+void code_expect(const unsigned char *at, uint32_t value);
+/* Of what SPREAD accesses, each to another page of one large page, cost since then. */
+void expect_large(const char *when, struct ept_cost before);
+void expect_no_fills(const char *when, struct ept_cost before);
+void expect_small(const char *when, struct ept_cost before, long fetches);
 
 #endif

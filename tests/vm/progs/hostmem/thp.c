@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Rows: transparent 2M pages made, split and moved, and what of memory is executable.
+ * Rows: transparent 2M pages made, split and moved.
  */
 #include "tests/vm/progs/hostmem/hostmem.h"
 
@@ -126,87 +126,6 @@ static void row_thp_race(void)
 			 host->word[COLLAPSED], splits, large);
 }
 
-/* ---- protection of executable 2M pages ---- */
-
-/* mov $value, %eax; ret */
-static void code_write(unsigned char *at, uint32_t value)
-{
-	at[0] = 0xb8;
-	memcpy(at + 1, &value, 4);
-	at[5] = 0xc3;
-}
-
-static uint32_t code_run(const unsigned char *at)
-{
-	return ((uint32_t(*)(void))(uintptr_t)at)();
-}
-
-#define CODE 1024 /* where it is in a page: no probe is there */
-
-static void code_expect(unsigned int page, uint32_t value)
-{
-	volatile uint32_t got = 0;
-
-	expect_signal(signal_of(got = code_run(mem.at + page * PAGE + CODE)), 0, "executable page");
-	if (got != value)
-		row_fail("code of page %u gives %u, not %u", page, got, value);
-}
-
-static void exec_on(unsigned int first, unsigned int pages, int prot)
-{
-	must(mprotect(mem.at + first * PAGE, pages * PAGE, prot));
-	for (unsigned int p = first; p < first + pages; p += 37) {
-		int write = signal_of(store_to(mem.at + p * PAGE + 512, 1));
-		uint32_t (*run)(void) = (void *)(mem.at + p * PAGE + CODE);
-
-		expect_signal(write, prot & PROT_WRITE ? 0 : SIGSEGV, "write");
-		expect_signal(signal_of(run()), prot & PROT_EXEC ? 0 : SIGSEGV, "execute");
-	}
-}
-
-static void exec_rows(void)
-{
-	static const int prots[] = { PROT_READ | PROT_WRITE | PROT_EXEC,
-				     PROT_READ | PROT_EXEC,
-				     PROT_READ,
-				     PROT_READ | PROT_WRITE,
-				     PROT_READ | PROT_EXEC,
-				     PROT_READ | PROT_WRITE | PROT_EXEC };
-
-	for (unsigned int p = 0; p < mem.pages; p++)
-		code_write(mem.at + p * PAGE + CODE, p);
-	/* Whole 2M pages first; then a piece, which splits one. */
-	for (size_t i = 0; i < sizeof(prots) / sizeof(*prots); i++)
-		exec_on(0, mem.pages, prots[i]);
-	for (size_t i = 0; i < sizeof(prots) / sizeof(*prots); i++) {
-		exec_on(100, 50, prots[i]);
-		code_expect(99, 99);
-		code_expect(150, 150);
-	}
-	code_write(mem.at + 120 * PAGE + CODE, 77777);
-	code_expect(120, 77777);
-	must(madvise(mem.at + 200 * PAGE, PAGE, MADV_DONTNEED));
-	mem.stamp[200] = 0;
-	code_write(mem.at + 200 * PAGE + CODE, 88888);
-	code_expect(200, 88888);
-	region_check(&mem);
-}
-
-static void row_exec_small(void)
-{
-	region_map(&mem, BLOCK);
-	must(madvise(mem.at, BLOCK * PAGE, MADV_NOHUGEPAGE));
-	must(mprotect(mem.at, BLOCK * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC));
-	region_write(&mem);
-	exec_rows();
-}
-
-static void row_exec_thp(void)
-{
-	huge_map(LARGE, PROT_READ | PROT_WRITE | PROT_EXEC);
-	exec_rows();
-}
-
 /* ---- moved ---- */
 
 static void mremap_to(unsigned long misalign)
@@ -234,6 +153,5 @@ static void row_mremap_thp(void)
 const struct row thp_rows[] = {
 	{ "thp-young", row_thp_young },	      { "thp-split", row_thp_split },
 	{ "thp-collapse", row_thp_collapse }, { "thp-race", row_thp_race },
-	{ "exec-4k", row_exec_small },	      { "exec-thp", row_exec_thp },
 	{ "mremap-thp", row_mremap_thp },     {},
 };
