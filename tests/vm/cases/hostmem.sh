@@ -28,7 +28,7 @@ if [ $# -gt 0 ]; then
 	rows "$@"
 	pass
 fi
-rows -numa-move -numa-migrate -numa-move-thp -numa-balance \
+rows -numa-move -numa-migrate -numa-move-thp -numa-balance -gigantic-private -gigantic-shared \
 	-exec-thp-sound
 expect insmod /modules/setcap.ko flags=no_itlb_multihit
 rows exec-thp-sound

@@ -9,7 +9,7 @@ from .paths import VM, HarnessError
 TABLE = VM / "cases.cfg"
 CPUS = ("haswell_4770", "broadwell_ult", "skylake_x")
 MAX_SMP = 2             # Bochs crawls with more
-MAX_MEMORY_MB = 2048
+MAX_MEMORY_MB = 2560    # the emulator's devices begin at 3 GB
 MAX_NODES = 2
 MAX_TIMEOUT = 7200
 

@@ -18,6 +18,9 @@ from .paths import OUT
 # lower ones let the kernel's own time-outs fire.
 IPS = 20_000_000
 
+# Of the machine's memory, what Bochs has in its own at most, in MB; it keeps more in a file.
+MAX_HOST_MEMORY = 2048
+
 # What only costs time in a machine that lives for seconds: self-tests, BPF tables, certificates,
 # files about slabs, and the files of the tracer but for the cases that read them.
 TRACEFS_INITCALL = "tracer_init_tracefs"
@@ -38,7 +41,7 @@ NO_TRACEFS = f"initcall_blacklist={TRACEFS_INITCALL}"
 
 CONFIG = """\
 display_library: term
-memory: guest={memory}, host={memory}
+memory: guest={memory}, host={host_memory}
 romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
 vgaromimage: file={rom}
 optramimage1: file={folder}/ram.img, address={image_addr:#x}
@@ -95,7 +98,8 @@ class Machine:
         com1 = (f"mode=socket-client, dev=127.0.0.1:{terminal_port}" if terminal_port else
                 f"mode=file, dev={self.serial}")
         config = CONFIG.format(folder=self.folder, rom=ram.rom(), image_addr=ram.IMAGE_ADDR,
-                               memory=memory, model=model, smp=f"1:1:{smp}" if smt else smp,
+                               memory=memory, host_memory=min(memory, MAX_HOST_MEMORY),
+                               model=model, smp=f"1:1:{smp}" if smt else smp,
                                ips=ips, com1=com1)
         (self.folder / "bochsrc").write_text(config)
         # Debian's Bochs has its debugger built in: tell it to continue, and to quit afterwards.

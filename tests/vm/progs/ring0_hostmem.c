@@ -9,9 +9,9 @@
 #include <dune/dune.h>
 #include "tests/vm/progs/hostmem/hostmem.h"
 
-static const struct row *const tables[] = { reclaim_rows, thp_rows,	exec_rows, move_rows,
-					    file_rows,	  hugetlb_rows, uffd_rows, device_rows,
-					    numa_rows,	  counter_rows };
+static const struct row *const tables[] = { reclaim_rows, thp_rows,	exec_rows,     move_rows,
+					    file_rows,	  hugetlb_rows, gigantic_rows, uffd_rows,
+					    device_rows,  numa_rows,	counter_rows };
 #define NR_TABLES (sizeof(tables) / sizeof(*tables))
 
 static const char *may_skip = "";

@@ -47,7 +47,7 @@ struct row {
 };
 
 extern const struct row reclaim_rows[], thp_rows[], exec_rows[], move_rows[], file_rows[],
-	hugetlb_rows[], uffd_rows[], device_rows[], numa_rows[], counter_rows[];
+	hugetlb_rows[], gigantic_rows[], uffd_rows[], device_rows[], numa_rows[], counter_rows[];
 
 enum verdict { OK, FAILED, SKIPPED }; /* OK is no siglongjmp value */
 
@@ -107,6 +107,8 @@ void page_fill(unsigned char *page_bytes, uint64_t stamp, unsigned int page);
 /* Both views: the guest's loads, and what the host's kernel finds at the same addresses. */
 void region_check(const struct region *r);
 void region_check_guest(const struct region *r);
+/* What the host's kernel finds there. */
+void copy_by_host(void *to, const void *at, size_t bytes);
 void region_hammer(struct region *r, unsigned int accesses);
 void region_hammer_part(struct region *r, unsigned int first, unsigned int pages,
 			unsigned int accesses);

@@ -63,14 +63,17 @@ void region_check_guest(const struct region *r)
 		page_check(r, r->at, p, "guest's");
 }
 
+void copy_by_host(void *to, const void *at, size_t bytes)
+{
+	if (pwrite(mirror_fd, at, bytes, 0) != (ssize_t)bytes ||
+	    pread(mirror_fd, to, bytes, 0) != (ssize_t)bytes)
+		row_fail("copy by the host: %s", strerror(errno));
+}
+
 void region_check(const struct region *r)
 {
-	ssize_t bytes = r->pages * PAGE;
-
 	region_check_guest(r);
-	if (pwrite(mirror_fd, r->at, bytes, 0) != bytes ||
-	    pread(mirror_fd, mirror, bytes, 0) != bytes)
-		row_fail("copy by the host: %s", strerror(errno));
+	copy_by_host(mirror, r->at, r->pages * PAGE);
 	for (unsigned int p = 0; p < r->pages; p++)
 		page_check(r, mirror, p, "host's");
 }
