@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Two things at once: calls from two sides, and what can befall a thread in RUN: its memory dropped or
- * unmapped, its fd closed, signals, a tracer, SIGKILL at any moment. raw_race [ROW]. What has to come of each
- * is a row's signal; the case looks for what was left behind.
+ * Two things at once: calls from two sides, and what can befall a thread in RUN: its memory dropped, unmapped or
+ * copied by a fork, its fd closed, signals, a tracer, SIGKILL at any moment. raw_race [ROW]. What has to come of
+ * each is a row's signal; the case looks for what was left behind.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -70,6 +70,11 @@ ENGINE_ROW(move_bad, "mov $8, %ecx\n mov $0x1000, %edi\n mov $0x40000000, %esi\n
 		     "xor %edi, %edi\n mov $231, %eax\n xor %ecx, %ecx\n vmcall\n"
 		     "1: mov $1, %edi\n mov $231, %eax\n xor %ecx, %ecx\n vmcall");
 
+/* Writes how often it has been round into word after word, without a single exit of its own. */
+ENGINE_ROW(passes, "mov $3, %ecx\n mov 0xffffffff80030070, %rdi\n vmcall\n" MAP_SLOT
+		   "xor %eax, %eax\n 1: inc %rax\n mov %rdx, %rdi\n mov $512, %ecx\n"
+		   "2: mov %rax, (%rdi)\n add $64, %rdi\n dec %ecx\n jnz 2b\n jmp 1b");
+
 /* ---- what the other thread does meanwhile; the process's end is awaited elsewhere ---- */
 
 static void drop(void)
@@ -124,6 +129,92 @@ static void wait_here(void)
 	pause();
 }
 
+/* ---- forks ---- */
+
+#define FORKS	    20
+#define WORDS	    512 /* of the guest's, 64 bytes apart: eight pages */
+#define FORK_MIDST  1 /* the copy is of the midst of a pass: how a child ends well, as by 0 */
+#define FORK_TORN   2 /* its words are of no one moment */
+#define FORK_SHARED 3 /* the guest goes on writing to it */
+
+static uint64_t word(unsigned int i)
+{
+	return *(volatile uint64_t *)(memory + 64 * i);
+}
+
+/* Until the guest has been round twice more, so that it has written to every page. */
+static void await_passes(void)
+{
+	uint64_t passes = word(WORDS - 1) + 2;
+
+	for (int i = 0; i < 5000 && word(WORDS - 1) < passes; i++)
+		usleep(1000);
+	if (word(WORDS - 1) < passes)
+		raw_die("the guest does not go on");
+}
+
+/*
+ * The child: it has the words as they were when nobody could write, and its parent's guest does not reach them. That
+ * writes them in their order, so none is newer than the one before it, nor the last more than a pass older.
+ */
+static void look_twice(void)
+{
+	static uint64_t first[WORDS];
+
+	for (int i = 0; i < WORDS; i++)
+		first[i] = word(i);
+	raise(SIGSTOP);
+	for (int i = 0; i < WORDS; i++) {
+		if (word(i) != first[i])
+			_exit(FORK_SHARED);
+		if (first[i] > first[i ? i - 1 : 0] || first[0] - first[i] > 1) {
+			dprintf(2, "%lu at first, %lu before word %d, %lu there\n", first[0],
+				first[i ? i - 1 : 0], i, first[i]);
+			_exit(FORK_TORN);
+		}
+	}
+	_exit(first[0] == first[WORDS - 1] ? 0 : FORK_MIDST);
+}
+
+static void fork_often(int advice)
+{
+	int status, nr_midst = 0;
+
+	/* The guest has it written again, in pages of the size that is wanted. */
+	madvise(memory, 0x200000, advice);
+	madvise(memory, 0x200000, MADV_DONTNEED);
+	await_passes();
+	for (int n = 0; n < FORKS; n++) {
+		pid_t pid;
+
+		await_passes();
+		usleep(below(2000));
+		pid = fork();
+		if (!pid)
+			look_twice();
+		if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status))
+			raw_die("fork %d: status %#x", n, status);
+		await_passes();
+		kill(pid, SIGCONT);
+		if (waitpid(pid, &status, 0) != pid || (status && status != FORK_MIDST << 8))
+			raw_die("fork %d: status %#x", n, status);
+		nr_midst += !!status;
+	}
+	if (!nr_midst)
+		raw_die("no fork of %d came in the midst of a pass", FORKS);
+	_exit(0);
+}
+
+static void fork_small(void)
+{
+	fork_often(MADV_NOHUGEPAGE);
+}
+
+static void fork_huge(void)
+{
+	fork_often(MADV_HUGEPAGE);
+}
+
 static void *other_thread(void *act)
 {
 	((void (*)(void))act)();
@@ -176,6 +267,8 @@ static const struct row {
 	{ "slice_move, drop", row_move, drop, NULL, 3, SIGTERM },
 	{ "slice_move, unmap", row_move, unmap, NULL, 5, SIGSEGV },
 	{ "slice_move, stray", row_stray, unmap, NULL, 5, SIGSEGV },
+	{ "passes, fork", row_passes, fork_small, NULL, 1, 0 },
+	{ "passes, fork of a huge page", row_passes, fork_huge, NULL, 1, 0 },
 	{ "touch, drop", row_touch, drop, NULL, 3, SIGTERM },
 	{ "touch, unmap", row_touch, unmap, NULL, 5, SIGSEGV },
 	{ "touch, close", row_touch, shut, NULL, 5, SIGILL },
