@@ -30,6 +30,6 @@ if [ $# -gt 0 ]; then
 fi
 rows -numa-move -numa-migrate -numa-move-thp -numa-balance -gigantic-private -gigantic-shared \
 	-exec-thp-sound
-expect insmod /modules/setcap.ko flags=no_itlb_multihit
+expect insmod /modules/setcap.ko flags=-itlb_multihit
 rows exec-thp-sound
 pass
