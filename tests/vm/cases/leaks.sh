@@ -27,7 +27,7 @@ expect sh -c "echo scan >$leaks; echo clear >$leaks"
 load_dune
 expect /progs/raw_many 10
 let_allocations_fail
-expect /progs/raw_fail 250
+expect /progs/raw_fail 400
 expect_no_leaks "by what failed"
 start_duned
 expect as_user alice dunectl launch -- /bin/busybox true
