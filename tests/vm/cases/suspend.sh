@@ -50,7 +50,10 @@ if [ "$1" = kvm ]; then
 	kvm=$!
 	wait_for 20 "KVM's machine" kvm_passes 5
 fi
-for round in 1 2 3; do
+rounds=3
+# There the firmware takes a minute and more to wake the machine.
+case $(uname -r) in *-dune-debug) rounds=1 ;; esac
+for round in $(seq $rounds); do
 	note "asleep, round $round"
 	one=$(rounds one)
 	two=$(rounds two)
