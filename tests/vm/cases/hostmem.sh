@@ -8,7 +8,7 @@
 skips=pkeys
 case $(uname -r) in
 6.1.*-cloud-amd64) skips=$skips,poison ;;	# CONFIG_MEMORY_FAILURE
-*-dune-debug) skips=$skips,hugetlb-protect ;;	# an assertion of its own
+*-dune-debug) skips=$skips,hugetlb-protect,device-screen ;;	# its hugetlb_split(); X86_IOPL_IOPERM
 esac
 
 # rows ROW...
