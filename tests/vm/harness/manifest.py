@@ -28,9 +28,11 @@ class Entry:
 
 
 def _roots(kmod, kernel_modules):
-    """Where sources lie, by their prefix; the first two depend on the kernel."""
-    return {"module": BUILD / kmod, "kernel": kernel_modules, "build": BUILD, "here": VM,
-            "tree": ROOT, "host": Path("/")}
+    """Where sources lie, by their prefix; the first three depend on the kernel."""
+    # package/lib/modules/VERSION/kernel, where lib may be a link
+    package = kernel_modules.parents[3]
+    return {"module": BUILD / kmod, "kernel": kernel_modules, "package": package, "build": BUILD,
+            "here": VM, "tree": ROOT, "host": Path("/")}
 
 
 def _host_pattern(source, roots):
