@@ -438,8 +438,7 @@ check-soak: all
 # For each of these kernels its own compiler builds dune.ko, and these cases run: the world switch, its
 # traps, page tables, KVM beside it and the whole product, each once.
 KERNEL_CASES ?= boot kaslr raw-hello raw-ioctl raw-guests raw-fork raw-kill ring0-traps shrink launch \
-	suspend suspend-kvm kexec mitigations direct kvm-beside kvm-load raw-nmi \
-	load-refused
+	suspend suspend-kvm kexec mitigations direct kvm-beside kvm-load raw-nmi load-refused
 # Not $(wildcard): that does not see what amd64-headers installs.
 AMD64_BUILD = $(shell ls -d /usr/src/linux-headers-*-amd64 2>/dev/null | \
 	grep -v -e -cloud-amd64 -e -rt-amd64 | tail -n 1)

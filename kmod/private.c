@@ -32,7 +32,7 @@ struct page *private_page_new(struct dune_context *ctx)
 
 	if (!context_within(ctx, DUNE_LIMIT_PRIVATE, ctx->private.nr_pages, 1))
 		return ERR_PTR(-EDQUOT);
-	/* A tenant that asks for too much gets an error; the OOM killer is not called for it. */
+	/* A tenant that asks for too much gets an error; the OOM killer is not called for the page. */
 	page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	if (!page)
 		return ERR_PTR(-ENOMEM);

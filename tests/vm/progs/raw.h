@@ -20,18 +20,18 @@
 #include <unistd.h>
 #include "proto/dune_abi.h"
 
-#define RAW_BASE	0xffffffff80000000ull
-#define RAW_PML4	0x1000
-#define RAW_PDPT	0x2000
-#define RAW_PD		0x3000
-#define RAW_GDT		0x4000	/* TSS behind it */
-#define RAW_IDT		0x5000
-#define RAW_PDPT_LOW	0x6000	/* for gva 0 .. 512 GB */
-#define RAW_PDPT_HIGH	0x7000	/* for the 512 GB that hold stack and mmap area */
-#define RAW_STACK	0xc000
-#define RAW_CODE	0x10000
-#define RAW_SCRATCH	0x20000
-#define RAW_VECTOR	0xf0
+#define RAW_BASE      0xffffffff80000000ull
+#define RAW_PML4      0x1000
+#define RAW_PDPT      0x2000
+#define RAW_PD	      0x3000
+#define RAW_GDT	      0x4000 /* TSS behind it */
+#define RAW_IDT	      0x5000
+#define RAW_PDPT_LOW  0x6000 /* for gva 0 .. 512 GB */
+#define RAW_PDPT_HIGH 0x7000 /* for the 512 GB that hold stack and mmap area */
+#define RAW_STACK     0xc000
+#define RAW_CODE      0x10000
+#define RAW_SCRATCH   0x20000
+#define RAW_VECTOR    0xf0
 
 #define raw_die(...) (fprintf(stderr, __VA_ARGS__), fputc('\n', stderr), exit(1))
 
@@ -106,8 +106,8 @@ static inline void raw_fill(int fd, const void *code, uint64_t size)
 	page[0] = 0x83;
 	raw_write(fd, RAW_PD, page, 4096);
 	memset(page, 0, sizeof(page));
-	page[1] = 0x00af9b000000ffffull;	/* 0x08 code */
-	page[2] = 0x00cf93000000ffffull;	/* 0x10 data */
+	page[1] = 0x00af9b000000ffffull; /* 0x08 code */
+	page[2] = 0x00cf93000000ffffull; /* 0x10 data */
 	page[4] = 0x67 | (tss & 0xffffff) << 16 | 0x8bull << 40 | (tss >> 24 & 0xff) << 56;
 	page[5] = tss >> 32;
 	raw_write(fd, RAW_GDT, page, 4096);
@@ -179,6 +179,22 @@ static inline struct dune_info raw_info(int device)
 	if (ioctl(device, DUNE_INFO, &info))
 		raw_die("DUNE_INFO: %m");
 	return info;
+}
+
+/* Of the first context behind that id; all 0 when there is none. */
+static inline struct dune_stats raw_stats(int device, uint64_t after_id)
+{
+	struct dune_stats stats = {};
+	struct dune_stats_call call = {
+		.abi = DUNE_ABI_VERSION,
+		.after_id = after_id,
+		.buffer = (uint64_t)&stats,
+		.capacity = 1,
+	};
+
+	if (ioctl(device, DUNE_STATS, &call))
+		raw_die("DUNE_STATS: %m");
+	return stats;
 }
 
 #endif

@@ -19,34 +19,24 @@ ENGINE_ROW(getpids, "mov $10280, %ebx\n mov 0xffffffff80030070, %r12\n"
 static void run_guest(int fd)
 {
 	static char stack[1 << 16];
-	struct engine_entry entry = engine_entry(row_getpids, 0, 0, 1);
-	uint64_t top = (uint64_t)stack + sizeof(stack) - 64;
 
-	if (raw_attach(fd) || raw_map_area(fd))
+	if (raw_attach(fd))
 		raw_die("attach");
-	engine_fill(fd, &entry, 1, NULL, 0);
-	if (raw_write(fd, ENGINE_DATA + 0x70, &top, 8) || engine_lock(fd))
-		raw_die("lock");
+	engine_setup(fd, row_getpids, (uint64_t)stack + sizeof(stack) - 64);
 	raw_go(fd);
 }
 
 int main(void)
 {
 	int device = raw_device(), fd = raw_create(device, 0, "direct"), status;
-	struct dune_stats stats = {};
-	struct dune_stats_call call = {
-		.abi = DUNE_ABI_VERSION,
-		.buffer = (uint64_t)&stats,
-		.capacity = 1,
-	};
+	struct dune_stats stats;
 	uint64_t direct, others;
 
 	_Static_assert(CALLS == ROUNDS * (LIMIT + 1), "a whole number of rounds");
 	if (!fork())
 		run_guest(fd);
 	wait(&status);
-	if (ioctl(device, DUNE_STATS, &call) || call.ret_count != 1)
-		raw_die("DUNE_STATS: %m");
+	stats = raw_stats(device, 0);
 	direct = stats.counters[DUNE_COUNT_DIRECT];
 	others = stats.counters[DUNE_COUNT_SYSCALLS] - 1; /* exit_group */
 	printf("status %#x, %lu direct calls, %lu others\n", status, direct, others);

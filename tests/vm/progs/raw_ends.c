@@ -83,17 +83,13 @@ static int failures;
 static void run_row(int fd, const struct row *row)
 {
 	static char stack[1 << 16];
-	struct engine_entry entry = engine_entry(row->code, 0, 0, 1);
 	struct sigaction action = { .sa_flags = SA_NODEFER };
-	uint64_t top = (uint64_t)stack + sizeof(stack) - 64;
 
 	action.sa_handler = (void (*)(int))(DUNE_TRAMPOLINE_ADDR + DUNE_TRAMPOLINE_SIGNAL);
 	sigaction(SIGUSR1, &action, NULL);
-	if (raw_attach(fd) || raw_map_area(fd))
+	if (raw_attach(fd))
 		raw_die("attach");
-	engine_fill(fd, &entry, 1, NULL, 0);
-	if (raw_write(fd, ENGINE_DATA + 0x70, &top, 8) || engine_lock(fd))
-		raw_die("lock");
+	engine_setup(fd, row->code, (uint64_t)stack + sizeof(stack) - 64);
 	raw_go(fd);
 }
 
@@ -101,17 +97,10 @@ static void run_row(int fd, const struct row *row)
 static void wait_for_entry(int device, uint64_t id)
 {
 	struct dune_stats stats = {};
-	struct dune_stats_call call = {
-		.abi = DUNE_ABI_VERSION,
-		.after_id = id - 1,
-		.buffer = (uint64_t)&stats,
-		.capacity = 1,
-	};
 
 	while (stats.counters[DUNE_COUNT_ENTRIES] < 100 && stats.state != DUNE_STATE_ENDED) {
 		usleep(1000);
-		if (ioctl(device, DUNE_STATS, &call))
-			raw_die("DUNE_STATS: %m");
+		stats = raw_stats(device, id - 1);
 	}
 }
 

@@ -243,4 +243,16 @@ static inline int engine_lock(int fd)
 	return ioctl(fd, DUNE_LOCK, &lock) ? -errno : 0;
 }
 
+/* After ATTACH: one row and nothing else, in ring 0, up to LOCK. It finds `word` at D + 0x70. */
+static inline void engine_setup(int fd, const char *row, uint64_t word)
+{
+	struct engine_entry entry = engine_entry(row, 0, 0, 1);
+
+	if (raw_map_area(fd))
+		raw_die("area");
+	engine_fill(fd, &entry, 1, NULL, 0);
+	if (raw_write(fd, ENGINE_DATA + 0x70, &word, sizeof(word)) || engine_lock(fd))
+		raw_die("lock");
+}
+
 #endif

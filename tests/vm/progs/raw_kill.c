@@ -29,18 +29,6 @@ static int64_t ended_us(int device)
 	return event.time_ns / 1000;
 }
 
-static uint64_t entries(int device)
-{
-	struct dune_stats stats = {};
-	struct dune_stats_call call = { .abi = DUNE_ABI_VERSION,
-					.buffer = (uint64_t)&stats,
-					.capacity = 1 };
-
-	if (ioctl(device, DUNE_STATS, &call))
-		raw_die("stats: %m");
-	return call.ret_count ? stats.counters[DUNE_COUNT_ENTRIES] : 0;
-}
-
 int main(int argc, char **argv)
 {
 	int device = raw_device(), status;
@@ -55,7 +43,7 @@ int main(int argc, char **argv)
 		raw_die("exec: %m");
 	}
 	/* Spinning for certain: it was interrupted and entered again. */
-	while (entries(device) < 10)
+	while (raw_stats(device, 0).counters[DUNE_COUNT_ENTRIES] < 10)
 		usleep(1000);
 	start = now_us();
 	kill(pid, SIGKILL);

@@ -52,19 +52,6 @@ static void pin(int cpu)
 		raw_die("CPU %d: %m", cpu);
 }
 
-/* Of the one context that there is. */
-static struct dune_stats stats_of(int device)
-{
-	struct dune_stats stats = {};
-	struct dune_stats_call call = { .abi = DUNE_ABI_VERSION,
-					.buffer = (uint64_t)&stats,
-					.capacity = 1 };
-
-	if (ioctl(device, DUNE_STATS, &call))
-		raw_die("stats: %m");
-	return stats;
-}
-
 /* The kernel waits 10 s for a CPU that does not take its NMI. */
 static void ask_for_backtraces(void)
 {
@@ -97,13 +84,13 @@ int main(int argc, char **argv)
 		raw_go(raw_setup(device, "nmi", guest_start, guest_end - guest_start));
 	}
 	pin(!GUEST_CPU);
-	while (stats_of(device).counters[DUNE_COUNT_ENTRIES] < LEAST_RUNS)
+	while (raw_stats(device, 0).counters[DUNE_COUNT_ENTRIES] < LEAST_RUNS)
 		usleep(1000);
 	for (int i = 0; i < count; i++) {
 		ask_for_backtraces();
 		usleep(PAUSE_US);
 	}
-	stats = stats_of(device);
+	stats = raw_stats(device, 0);
 	*STOP = 1;
 	waitpid(pid, &status, 0);
 	printf("nmi exits: %llu\n", (unsigned long long)stats.exits[0]);

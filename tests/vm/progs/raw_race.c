@@ -283,14 +283,11 @@ static const struct row {
 
 static void run_guest(const struct row *row)
 {
-	struct engine_entry entry = engine_entry(row->guest, 0, 0, 1);
 	pthread_t thread;
 
-	if (raw_attach(fd) || raw_map_area(fd))
+	if (raw_attach(fd))
 		raw_die("attach");
-	engine_fill(fd, &entry, 1, NULL, 0);
-	if (raw_write(fd, ENGINE_DATA + 0x70, &memory, 8) || engine_lock(fd))
-		raw_die("lock");
+	engine_setup(fd, row->guest, (uint64_t)memory);
 	if (pthread_create(&thread, NULL, other_thread, (void *)row->thread))
 		raw_die("pthread_create");
 	raw_go(fd);

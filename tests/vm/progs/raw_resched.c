@@ -24,18 +24,6 @@ static int64_t now_us(void)
 	return t.tv_sec * 1000000ll + t.tv_nsec / 1000;
 }
 
-static uint64_t counter(int device, unsigned int index)
-{
-	struct dune_stats stats = {};
-	struct dune_stats_call call = { .abi = DUNE_ABI_VERSION,
-					.buffer = (uint64_t)&stats,
-					.capacity = 1 };
-
-	if (ioctl(device, DUNE_STATS, &call))
-		raw_die("stats: %m");
-	return stats.counters[index];
-}
-
 static pid_t start_guest(int device)
 {
 	struct sigaction action = {};
@@ -62,7 +50,7 @@ int main(void)
 	if (sched_setaffinity(0, sizeof(first), &first))
 		raw_die("sched_setaffinity: %m");
 	pid = start_guest(device);
-	while (counter(device, DUNE_COUNT_ENTRIES) < 10)
+	while (raw_stats(device, 0).counters[DUNE_COUNT_ENTRIES] < 10)
 		usleep(1000);
 	if (sched_setscheduler(0, SCHED_FIFO, &fifo))
 		raw_die("SCHED_FIFO: %m");
@@ -76,7 +64,7 @@ int main(void)
 			worst = late > worst ? late : worst;
 		}
 	}
-	deferred = counter(device, DUNE_COUNT_DEFERRED);
+	deferred = raw_stats(device, 0).counters[DUNE_COUNT_DEFERRED];
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	printf("at most %lld us late, %llu re-entries with a signal waiting, status %#x\n",

@@ -60,14 +60,9 @@ static int attach(int of)
 
 static void run_guest(const char *code)
 {
-	struct engine_entry entry = engine_entry(code, 0, 0, 1);
 	int fd = attach(device);
 
-	if (raw_map_area(fd))
-		raw_die("area: %m");
-	engine_fill(fd, &entry, 1, NULL, 0);
-	if (raw_write(fd, ENGINE_DATA + 0x70, &page, 8) || engine_lock(fd))
-		raw_die("lock: %m");
+	engine_setup(fd, code, (uint64_t)page);
 	raw_go(fd);
 }
 
