@@ -69,7 +69,7 @@ wait_for 5 "no context to be left" /progs/raw_info --zero
 holder 0
 
 note "the module loaded first, and KVM gone in between"
-expect rmmod kvm_intel
+unload_kvm
 expect rmmod kvm
 expect as_user alice dunectl launch -- /bin/busybox true
 work three

@@ -70,7 +70,7 @@ if [ -e $cpu1 ]; then
 fi
 
 note "the module holds VMX"
-expect rmmod kvm_intel
+unload_kvm
 work three
 work four
 holder 1

@@ -98,6 +98,11 @@ load_kvm() {
 	wait_for 1 "/dev/kvm" test -c /dev/kvm
 }
 
+# unload_kvm: after contexts that KVM held VMX for; the kernel's worker closes their KVM machine a moment after the last.
+unload_kvm() {
+	wait_for 5 "kvm_intel to be unloaded" rmmod kvm_intel
+}
+
 # load_dune [PARAMETER=VALUE...]: our module, with the device as udev's rule would leave it.
 load_dune() {
 	expect insmod /modules/dune.ko "$@"
